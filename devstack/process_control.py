@@ -1,6 +1,5 @@
 """Starts, stops and kills processes of a running stack, and waits until they are ready."""
 
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -17,6 +16,7 @@ from devstack.supervisor import (
 from devstack.topology import Topology
 from ops.errors import OpsError
 from ops.progress import StepProgress
+from ops.waiting import wait_until
 
 READY_TIMEOUT_S = 240.0
 POLL_INTERVAL_S = 0.25
@@ -105,17 +105,25 @@ def wait_for_processes(
     pending = {process.name: process for process in processes}
     answers: dict[str, ProbeResult] = {}
     restarts_before = {name: state.restarts for name, state in client.states().items()}
-    deadline = time.monotonic() + READY_TIMEOUT_S
     with ThreadPoolExecutor(max_workers=8) as pool:
-        while pending:
+
+        def find_pending() -> dict[str, StackProcess]:
+            nonlocal pending, answers
             answers = dict(zip(pending, pool.map(ask, pending.values()), strict=True))
             pending = {name: process for name, process in pending.items() if not answers[name].ready}
             _require_no_crash_loops(stack, client, pending, restarts_before)
-            if pending and time.monotonic() > deadline:
-                _raise_not_ready(stack, pending, answers)
             if pending:
                 detail(f"waiting for {', '.join(pending)}")
-                time.sleep(POLL_INTERVAL_S)
+            return pending
+
+        wait_until(
+            find_pending,
+            timeout_s=READY_TIMEOUT_S,
+            interval_s=POLL_INTERVAL_S,
+            is_done=lambda left: not left,
+        )
+    if pending:
+        _raise_not_ready(stack, pending, answers)
 
 
 def _require_no_crash_loops(

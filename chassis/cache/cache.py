@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from redis.asyncio.cluster import RedisCluster
 
 from chassis.cache.invalidation_stream import InvalidationSource, NoInvalidationSource
-from chassis.cache.local_cache import LocalEntryCache
+from chassis.cache.local_cache import DEFAULT_LOCAL_CACHE_POLICY, LocalCachePolicy, LocalEntryCache
 from chassis.cache.pending_invalidations import PendingInvalidations
 from chassis.cache.redis_store import RedisCacheStore
 from chassis.cache.redis_tracking import RedisInvalidationSource
@@ -20,14 +20,6 @@ from chassis.concurrency.single_flight import SingleFlight, SingleFlightResult
 from chassis.errors import UNAVAILABLE_REASONS, DomainError, unavailable
 from chassis.observability.metrics import cache_requests
 from chassis.redis.nodes import StoreUnavailableError
-
-LEASE_TTL_S: Final = 5.0
-"""The longest load whose answer is still cached."""
-STALE_COPY_TTL_S: Final = 600.0
-"""The maximum age of an answer that is served when no newer one can be loaded."""
-MAX_LOAD_SHARE: Final = 0.8
-"""The share of a call's remaining time for a load; the rest is for serving a stale answer instead."""
-TTL_JITTER: Final = 0.1
 
 _ANSWER_PREFIX: Final = b"a"
 _NEGATIVE_ENTRY: Final = b"n"
@@ -39,6 +31,27 @@ _NEGATIVE = cache_requests.labels("redis", "negative")
 _MISS = cache_requests.labels("redis", "miss")
 _BYPASS = cache_requests.labels("redis", "bypass")
 _STALE = cache_requests.labels("redis", "stale")
+
+
+@dataclass(frozen=True, slots=True)
+class CachePolicy:
+    """How long entries live.
+
+    - A load may take `lease_ttl_s` and still be cached.
+    - For want of a newer answer, one is given that is up to `stale_copy_ttl_s` old.
+    - A load may take `max_load_share` of a call's time; the rest is for giving a stale answer in its place.
+    - Entries live for their time give or take the share `ttl_jitter`.
+    - `local` is for the copies in each process.
+    """
+
+    lease_ttl_s: float = 5.0
+    stale_copy_ttl_s: float = 600.0
+    max_load_share: float = 0.8
+    ttl_jitter: float = 0.1
+    local: LocalCachePolicy = DEFAULT_LOCAL_CACHE_POLICY
+
+
+DEFAULT_CACHE_POLICY: Final = CachePolicy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +76,7 @@ class Cache:
 
     Without Redis every answer is loaded: slower, never an error. An answer is never older than its time to
     live, nor than the last `invalidate` of its key that this process made and Redis confirmed. Invalidations
-    by other processes arrive within milliseconds, at the latest after `MAX_COPY_AGE_S`.
+    by other processes arrive within milliseconds, at the latest after the local cache's `max_age_s`.
     """
 
     def __init__(
@@ -71,12 +84,14 @@ class Cache:
         redis: RedisCluster | CacheStore,
         namespace: str,
         invalidations: InvalidationSource | None = None,
+        policy: CachePolicy = DEFAULT_CACHE_POLICY,
     ) -> None:
+        self._policy = policy
         if isinstance(redis, RedisCluster):
-            self._local = LocalEntryCache(RedisInvalidationSource(redis, namespace))
+            self._local = LocalEntryCache(RedisInvalidationSource(redis, namespace), policy=policy.local)
             self._store: CacheStore = RedisCacheStore(redis, on_redirect=self._local.invalidate)
         else:
-            self._local = LocalEntryCache(invalidations or NoInvalidationSource())
+            self._local = LocalEntryCache(invalidations or NoInvalidationSource(), policy=policy.local)
             self._store = redis
         self._namespace = namespace
         self._single_flight: SingleFlight[_LoadedAnswer] = SingleFlight()
@@ -165,7 +180,7 @@ class Cache:
 
     async def _load_or_stale_copy(self, name: str, load: LoadAnswer) -> "_LoadedAnswer":
         try:
-            async with asyncio.timeout(_load_timeout_s()):
+            async with asyncio.timeout(self._load_timeout_s()):
                 raw = _serialize_or_none(await load())
                 return _LoadedAnswer(raw, is_stale=current_call().is_stale)
         except (DomainError, TimeoutError) as error:
@@ -190,7 +205,7 @@ class Cache:
     async def _claim(self, name: str, lease: bytes) -> bytes | None:
         if name in self._pending:
             raise StoreUnavailableError("an outdated entry may be there")
-        return await self._store.claim_lease(name, lease, LEASE_TTL_S)
+        return await self._store.claim_lease(name, lease, self._policy.lease_ttl_s)
 
     async def _fill(
         self, name: str, lease: bytes, answer: bytes | None, ttl_s: float, negative_ttl_s: float
@@ -201,10 +216,14 @@ class Cache:
         try:
             if answer is None:
                 return await self._store.fill(
-                    name, lease, _NEGATIVE_ENTRY, _jittered_ttl_s(negative_ttl_s), 0
+                    name, lease, _NEGATIVE_ENTRY, self._jittered_ttl_s(negative_ttl_s), 0
                 )
             return await self._store.fill(
-                name, lease, _ANSWER_PREFIX + answer, _jittered_ttl_s(ttl_s), STALE_COPY_TTL_S
+                name,
+                lease,
+                _ANSWER_PREFIX + answer,
+                self._jittered_ttl_s(ttl_s),
+                self._policy.stale_copy_ttl_s,
             )
         except StoreUnavailableError:
             return True
@@ -225,10 +244,13 @@ class Cache:
             # on its way.
             self._local.invalidate(name)
 
+    def _load_timeout_s(self) -> float | None:
+        left_s = remaining_s()
+        return None if left_s is None else left_s * self._policy.max_load_share
 
-def _load_timeout_s() -> float | None:
-    left_s = remaining_s()
-    return None if left_s is None else left_s * MAX_LOAD_SHARE
+    def _jittered_ttl_s(self, ttl_s: float) -> float:
+        jitter = self._policy.ttl_jitter
+        return ttl_s * random.uniform(1 - jitter, 1 + jitter)  # noqa: S311
 
 
 def _decode_entry(entry: bytes) -> bytes | None:
@@ -241,7 +263,3 @@ def _decode_entry(entry: bytes) -> bytes | None:
 
 def _serialize_or_none(message: Serializable | None) -> bytes | None:
     return None if message is None else message.SerializeToString()
-
-
-def _jittered_ttl_s(ttl_s: float) -> float:
-    return ttl_s * random.uniform(1 - TTL_JITTER, 1 + TTL_JITTER)  # noqa: S311

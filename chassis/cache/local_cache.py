@@ -1,19 +1,32 @@
 """The local cache: copies of the store's entries in this process, so that a warm read makes no call."""
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, NamedTuple
+
+from cachetools import LRUCache
 
 from chassis.cache.invalidation_stream import InvalidationSource, InvalidationStream
 
-MAX_COPY_AGE_S: Final = 2.0
-"""The lifetime of a copy, which bounds the harm of an invalidation stream that is dead unnoticed."""
-MAX_COPIES: Final = 20_000
-"""Some ten thousand reads a second, the maximum of one process, during `MAX_COPY_AGE_S`."""
-MAX_BYTES: Final = 32 * 1024 * 1024
-"""A tenth of a service process's memory, however large the answers are."""
 _CHANGE_COUNTERS: Final = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class LocalCachePolicy:
+    """The bounds of one process's copies.
+
+    - `max_age_s` is how long a watch that is dead without anybody noticing can do harm.
+    - `max_copies` is enough for some ten thousand reads a second, the most that one process answers.
+    - `max_bytes` is a tenth of what a service's process takes anyhow, however large the answers are.
+    """
+
+    max_age_s: float = 2.0
+    max_copies: int = 20_000
+    max_bytes: int = 32 * 1024 * 1024
+
+
+DEFAULT_LOCAL_CACHE_POLICY: Final = LocalCachePolicy()
 
 
 class LocalCopy(NamedTuple):
@@ -39,12 +52,12 @@ class LocalEntryCache:
       since before the store was read: `begin_read`, read, `store`. An invalidation may arrive before the
       answer that it outdates.
     - When a stream ends, all copies made under it are dropped, and none is stored until another begins.
-    - A copy lives for at most `MAX_COPY_AGE_S`.
+    - A copy lives for at most `max_age_s`.
     - This process calls `invalidate` for its own changes as well, without waiting for the store.
-    - At most 20,000 copies and 32 MiB are kept; the least recently used go first.
+    - At most `max_copies` and `max_bytes` are kept; the least recently used go first.
 
     So a copy outlives a change of its entry by the delivery of the invalidation, milliseconds, or if that
-    fails unnoticed by at most `MAX_COPY_AGE_S`.
+    fails unnoticed by at most `max_age_s`.
     """
 
     def __init__(
@@ -52,15 +65,12 @@ class LocalEntryCache:
         invalidations: InvalidationSource,
         *,
         now: Callable[[], float] = time.monotonic,
-        max_copies: int = MAX_COPIES,
-        max_bytes: int = MAX_BYTES,
+        policy: LocalCachePolicy = DEFAULT_LOCAL_CACHE_POLICY,
     ) -> None:
         self._invalidations = invalidations
         self._now = now
-        self._max_copies = max_copies
-        self._max_bytes = max_bytes
-        self._copies: OrderedDict[str, LocalCopy] = OrderedDict()
-        self._bytes = 0
+        self._policy = policy
+        self._copies: LRUCache[str, LocalCopy] = LRUCache(policy.max_bytes, getsizeof=lambda copy: copy.size)
         # Keys share counters, which bounds their number; the price is a copy that is not stored now and then.
         self._changes = [0] * _CHANGE_COUNTERS
         invalidations.subscribe(self)
@@ -70,7 +80,6 @@ class LocalEntryCache:
         copy = self._copies.get(key)
         if copy is None or copy.expires_at <= self._now():
             return None
-        self._copies.move_to_end(key)
         return copy
 
     def begin_read(self, key: str) -> ReadMark | None:
@@ -82,12 +91,15 @@ class LocalEntryCache:
         """Store the answer that was read since `mark`, unless it may be outdated by now."""
         if mark is None or mark != self.begin_read(key):
             return
-        self._discard(key)
         size = len(key) + len(answer or b"")
-        self._copies[key] = LocalCopy(answer, self._now() + min(ttl_s, MAX_COPY_AGE_S), mark.stream, size)
-        self._bytes += size
-        while len(self._copies) > self._max_copies or self._bytes > self._max_bytes:
-            self._discard(next(iter(self._copies)))
+        if size > self._copies.maxsize:
+            self._discard(key)
+            return
+        self._copies[key] = LocalCopy(
+            answer, self._now() + min(ttl_s, self._policy.max_age_s), mark.stream, size
+        )
+        if len(self._copies) > self._policy.max_copies:
+            self._copies.popitem()
 
     def invalidate(self, key: str) -> None:
         """Drop the copy of `key`, whose entry has changed or may have."""
@@ -104,9 +116,8 @@ class LocalEntryCache:
         await self._invalidations.aclose()
 
     def _discard(self, key: str) -> None:
-        copy = self._copies.pop(key, None)
-        if copy is not None:
-            self._bytes -= copy.size
+        if key in self._copies:
+            del self._copies[key]
 
 
 def _change_counter_of(key: str) -> int:

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 from itertools import islice
 from typing import Final
 
+from cachetools import FIFOCache
+
 from chassis.redis.nodes import StoreUnavailableError
 
 MAX_PENDING_KEYS: Final = 10_000
@@ -21,7 +23,7 @@ class PendingInvalidations:
 
     def __init__(self, remove: Callable[[str], Awaitable[None]]) -> None:
         self._remove = remove
-        self._keys: dict[str, None] = {}
+        self._keys: FIFOCache[str, None] = FIFOCache(MAX_PENDING_KEYS)
         self._retrying: asyncio.Task[None] | None = None
 
     def __contains__(self, key: str) -> bool:
@@ -29,8 +31,6 @@ class PendingInvalidations:
 
     def add(self, key: str) -> None:
         """Retry the removal of `key` until it succeeds."""
-        if len(self._keys) >= MAX_PENDING_KEYS:
-            del self._keys[next(iter(self._keys))]
         self._keys[key] = None
         if self._retrying is None:
             self._retrying = asyncio.create_task(self._retry())

@@ -1,7 +1,6 @@
 """Invalidations from each Redis node: client-side caching in broadcasting mode."""
 
 import asyncio
-import random
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final, cast
@@ -12,6 +11,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from chassis.cache.invalidation_stream import InvalidationListener, InvalidationStream
+from chassis.concurrency.backoff import Backoff
 from chassis.observability.metrics import cache_tracking
 from chassis.redis.client import REDIS_ERRORS
 
@@ -73,7 +73,7 @@ class _TrackedNode:
         self._prefix = prefix
         self._listeners = listeners
         self._is_up = cache_tracking.labels(holder.name)
-        self._pause_s = MIN_RECONNECT_PAUSE_S
+        self._backoff = Backoff(base_s=MIN_RECONNECT_PAUSE_S, max_s=MAX_RECONNECT_PAUSE_S)
         self._following = asyncio.create_task(self._follow())
 
     def stop(self) -> None:
@@ -90,8 +90,7 @@ class _TrackedNode:
         while self._is_in_the_cluster():
             with suppress(*REDIS_ERRORS):
                 await self._listen()
-            await asyncio.sleep(self._pause_s * random.uniform(0.5, 1.5))  # noqa: S311
-            self._pause_s = min(2 * self._pause_s, MAX_RECONNECT_PAUSE_S)
+            await asyncio.sleep(self._backoff.next_delay_s())
 
     def _is_in_the_cluster(self) -> bool:
         return self._redis.get_node(node_name=self.cluster_node.name) is self.cluster_node
@@ -104,7 +103,7 @@ class _TrackedNode:
                 await connection.send_command("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", self._prefix)
                 await connection.read_response()
             self._begin_stream()
-            self._pause_s = MIN_RECONNECT_PAUSE_S
+            self._backoff.reset()
             while True:
                 self._handle_push(await connection.read_response(push_request=True))
         finally:

@@ -2,25 +2,37 @@
 
 import asyncio
 import random
+from dataclasses import dataclass
 from typing import Final
 
 from chassis.observability import metrics
 
-MAX_LOOP_LAG_S: Final = 0.25
-"""An event loop whose timers are constantly this late is overloaded."""
-MIN_CONCURRENT_CALLS: Final = 16
 LATE_SHARE: Final = 0.5
 """A call is late when it took a larger share of its deadline; the rest is a reserve."""
-MIN_ENDED_CALLS: Final = 10
-"""The minimum of ended calls in a period that is judged by them."""
-_POLL_INTERVAL_S: Final = 0.025
-_POLLS_PER_ADJUSTMENT: Final = 4
-_DECREASE_FACTOR: Final = 0.8
-_INCREASE_SHARE: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class ConcurrencyLimitPolicy:
+    """When the limit falls, and how fast it moves.
+
+    - An event loop whose timers are constantly late by `max_loop_lag_s` is overloaded.
+    - A period with fewer than `min_ended_calls` is not judged by them.
+    """
+
+    min_concurrent_calls: int = 16
+    max_loop_lag_s: float = 0.25
+    min_ended_calls: int = 10
+    poll_interval_s: float = 0.025
+    polls_per_adjustment: int = 4
+    decrease_factor: float = 0.8
+    increase_share: float = 0.05
+
+
+DEFAULT_CONCURRENCY_LIMIT_POLICY: Final = ConcurrencyLimitPolicy()
 
 
 class AdaptiveConcurrencyLimit:
-    """A bound between `MIN_CONCURRENT_CALLS` and `max_limit` that falls fast and grows back slowly.
+    """A bound between `min_concurrent_calls` and `max_limit` that falls fast and grows back slowly.
 
     It falls when the event loop was late at every measurement of some 100 ms; a short stop (a garbage
     collection, a burst) makes only one measurement late. It also falls when most calls that ended were late:
@@ -28,7 +40,10 @@ class AdaptiveConcurrencyLimit:
     count: a shard that hangs affects its own users only.
     """
 
-    def __init__(self, max_limit: int) -> None:
+    def __init__(
+        self, max_limit: int, policy: ConcurrencyLimitPolicy = DEFAULT_CONCURRENCY_LIMIT_POLICY
+    ) -> None:
+        self._policy = policy
         self.in_flight = 0
         self.limit = max_limit
         self._max_limit = max_limit
@@ -46,17 +61,17 @@ class AdaptiveConcurrencyLimit:
 
     def adjust(self, min_lag_s: float) -> None:
         """Adjust the bound to the calls that ended, and to the smallest lag of the loop in the period."""
-        if self._most_were_late() or min_lag_s > MAX_LOOP_LAG_S:
+        if self._most_were_late() or min_lag_s > self._policy.max_loop_lag_s:
             self.limit = max(
-                min(MIN_CONCURRENT_CALLS, self._max_limit),
-                int(min(self.limit, self.in_flight) * _DECREASE_FACTOR),
+                min(self._policy.min_concurrent_calls, self._max_limit),
+                int(min(self.limit, self.in_flight) * self._policy.decrease_factor),
             )
         else:
-            self.limit = min(self._max_limit, self.limit + 1 + int(self.limit * _INCREASE_SHARE))
+            self.limit = min(self._max_limit, self.limit + 1 + int(self.limit * self._policy.increase_share))
         metrics.grpc_server_admission_limit.set(self.limit)
 
     def _most_were_late(self) -> bool:
-        if self._ended < MIN_ENDED_CALLS:
+        if self._ended < self._policy.min_ended_calls:
             return False
         most = self._late * 2 > self._ended
         self._ended = self._late = 0
@@ -67,8 +82,8 @@ class AdaptiveConcurrencyLimit:
         loop = asyncio.get_running_loop()
         while True:
             min_lag_s = float("inf")
-            for _ in range(_POLLS_PER_ADJUSTMENT):
-                pause_s = _POLL_INTERVAL_S * random.uniform(0.8, 1.2)  # noqa: S311
+            for _ in range(self._policy.polls_per_adjustment):
+                pause_s = self._policy.poll_interval_s * random.uniform(0.8, 1.2)  # noqa: S311
                 due = loop.time() + pause_s
                 await asyncio.sleep(pause_s)
                 min_lag_s = min(min_lag_s, loop.time() - due)

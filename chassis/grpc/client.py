@@ -1,9 +1,9 @@
 """Calls to other services, each with deadline, identity and trace, and with retries where these are safe."""
 
 import asyncio
-import random
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, NoReturn, Protocol, cast
 
 import grpc
@@ -12,6 +12,7 @@ import orjson
 from chassis.call_context import SENT_TIMEOUT_METADATA_KEY, remaining_s, request_id
 from chassis.concurrency.bulkhead import Bulkhead
 from chassis.concurrency.circuit_breaker import CircuitBreaker
+from chassis.concurrency.retry import RetryPolicy, retry_call_async
 from chassis.contracts import ContractError, RpcSpec, find_rpc
 from chassis.errors import DomainError, unavailable
 from chassis.grpc.error_status import STATUS_DETAILS_METADATA_KEY, status_to_error
@@ -20,17 +21,6 @@ from chassis.grpc.mesh import MeshMembership
 from chassis.observability import metrics
 from chassis.observability.tracing import client_span, current_traceparent
 
-MAX_ATTEMPTS: Final = 3
-MAX_ATTEMPTS_WHEN_OVERLOADED: Final = 2
-"""In a mesh as well, where gRPC itself repeats only unanswered calls.
-
-A peer that has just started, or has a burst, refuses calls that waited too long: the next attempt may be in
-time, or reach another process.
-"""
-MAX_CONCURRENT_CALLS_PER_PEER: Final = 256
-"""Calls in flight to one peer: one that hangs must not hold all calls that the process may have in flight."""
-_RETRY_INITIAL_S: Final = 0.025
-_CALLS_PER_RETRY: Final = 10
 _OPTIONS: Final = (
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
@@ -50,6 +40,28 @@ _UNANSWERED_CODES: Final = frozenset(
 _AUTHENTICATION_REASONS: Final = frozenset(
     {"TOKEN_MISSING", "TOKEN_INVALID", "TOKEN_EXPIRED", "PERMISSION_DENIED"}
 )
+
+
+@dataclass(frozen=True, slots=True)
+class ClientPolicy:
+    """How calls to one peer are bounded and repeated.
+
+    - `max_attempts` is for calls that are not answered. In a mesh gRPC repeats those itself.
+    - `max_attempts_when_overloaded` holds in a mesh as well: a peer that has just started, or has a burst,
+      refuses what waited; the next call may be in time, or go to another process.
+    - Retries are one in `calls_per_retry` in the long run, and at most `max_saved_retries` at once.
+    - A peer that hangs must not hold all that a process may have in flight: `max_concurrent_calls`.
+    """
+
+    max_attempts: int = 3
+    max_attempts_when_overloaded: int = 2
+    retry: RetryPolicy = field(default=RetryPolicy(initial_s=0.05, max_s=0.2, jitter=1.0))
+    calls_per_retry: int = 10
+    max_saved_retries: int = 10
+    max_concurrent_calls: int = 256
+
+
+DEFAULT_CLIENT_POLICY: Final = ClientPolicy()
 
 
 class ServiceTokenSource(Protocol):
@@ -72,9 +84,14 @@ class Peers:
     """
 
     def __init__(
-        self, addresses: Mapping[str, str], identity: ServiceTokenSource, mesh: MeshMembership | None = None
+        self,
+        addresses: Mapping[str, str],
+        identity: ServiceTokenSource,
+        mesh: MeshMembership | None = None,
+        policy: ClientPolicy = DEFAULT_CLIENT_POLICY,
     ) -> None:
         self.mesh = mesh
+        self._policy = policy if mesh is None else replace(policy, max_attempts=1)
         self._addresses = addresses
         self._identity = identity
         self._channels: dict[str, PeerChannel] = {}
@@ -86,8 +103,7 @@ class Peers:
         time. Raises KeyError for a service without an address.
         """
         if service not in self._channels:
-            attempts = 1 if self.mesh else MAX_ATTEMPTS
-            self._channels[service] = PeerChannel(service, self._open(service), self._identity, attempts)
+            self._channels[service] = PeerChannel(service, self._open(service), self._identity, self._policy)
         return cast(grpc.aio.Channel, self._channels[service])
 
     def _open(self, service: str) -> grpc.aio.Channel:
@@ -107,8 +123,9 @@ class Peers:
 class PeerRetryBudget:
     """A budget that limits retries to a tenth of all calls, so that they cannot worsen an outage."""
 
-    def __init__(self, max_retries: int = 10) -> None:
-        self._max_tokens = max_retries * _CALLS_PER_RETRY
+    def __init__(self, policy: ClientPolicy = DEFAULT_CLIENT_POLICY) -> None:
+        self._calls_per_retry = policy.calls_per_retry
+        self._max_tokens = policy.max_saved_retries * policy.calls_per_retry
         self._tokens = self._max_tokens
 
     def deposit(self) -> None:
@@ -117,9 +134,9 @@ class PeerRetryBudget:
 
     def try_withdraw(self) -> bool:
         """Take one retry from the budget; return False when there is none left."""
-        if self._tokens < _CALLS_PER_RETRY:
+        if self._tokens < self._calls_per_retry:
             return False
-        self._tokens -= _CALLS_PER_RETRY
+        self._tokens -= self._calls_per_retry
         return True
 
 
@@ -131,15 +148,15 @@ class PeerChannel:
         service: str,
         inner: grpc.aio.Channel,
         identity: ServiceTokenSource,
-        attempts: int = MAX_ATTEMPTS,
+        policy: ClientPolicy = DEFAULT_CLIENT_POLICY,
     ) -> None:
         self.service = service
-        self.attempts = attempts
+        self.policy = policy
         self.identity = identity
-        self.budget = PeerRetryBudget()
+        self.budget = PeerRetryBudget(policy)
         self.breaker = CircuitBreaker(f"The {service} service", label=f"service/{service}")
         self.bulkhead = Bulkhead(
-            f"The {service} service", MAX_CONCURRENT_CALLS_PER_PEER, label=f"service/{service}"
+            f"The {service} service", policy.max_concurrent_calls, label=f"service/{service}"
         )
         self._inner = inner
         self._was_unreachable = False
@@ -194,8 +211,9 @@ class _UnaryCall:
         self._rpc = rpc
         self._raw = raw
         self._channel = channel
+        policy = channel.policy
         self._max_attempts = (
-            {"UNAVAILABLE": channel.attempts, "OVERLOADED": MAX_ATTEMPTS_WHEN_OVERLOADED}
+            {"UNAVAILABLE": policy.max_attempts, "OVERLOADED": policy.max_attempts_when_overloaded}
             if rpc.is_repeatable
             else {}
         )
@@ -208,14 +226,13 @@ class _UnaryCall:
         """Call within `timeout` seconds, the contract's deadline and our caller's, whichever ends first."""
         deadline = time.monotonic() + self._budget_s(timeout)
         with client_span(self._rpc.path[1:]):
-            attempt = 1
-            while True:
-                try:
-                    return await self._call_with_hedge(request, deadline)
-                except DomainError as error:
-                    if not await self._may_retry(error, attempt, deadline):
-                        raise
-                attempt += 1
+            return await retry_call_async(
+                lambda: self._call_with_hedge(request, deadline),
+                self._channel.policy.retry,
+                on=DomainError,
+                may_retry=self._may_retry,
+                deadline=deadline,
+            )
 
     def _budget_s(self, timeout: float | None) -> float:
         bounds = (timeout, remaining_s(), self._rpc.policy.deadline_ms / 1000)
@@ -278,16 +295,10 @@ class _UnaryCall:
         else:
             self._channel.breaker.record_cancellation()
 
-    async def _may_retry(self, error: DomainError, attempt: int, deadline: float) -> bool:
-        if attempt >= self._max_attempts.get(error.reason, 1) or _is_local_overload(error):
+    def _may_retry(self, error: DomainError, failures: int) -> bool:
+        if failures >= self._max_attempts.get(error.reason, 1) or _is_local_overload(error):
             return False
-        if not self._channel.budget.try_withdraw():
-            return False
-        pause_s = _RETRY_INITIAL_S * 2**attempt * random.random()  # noqa: S311
-        if time.monotonic() + pause_s >= deadline:
-            return False
-        await asyncio.sleep(pause_s)
-        return True
+        return self._channel.budget.try_withdraw()
 
     def _count_hedge(self, won: bool) -> None:
         outcome = "won" if won else "lost"

@@ -8,26 +8,38 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from chassis.errors import UNAVAILABLE_REASONS, DomainError
 
 T = TypeVar("T")
 
-LATENCY_WINDOW_SIZE: Final = 200
-MIN_SAMPLES: Final = 20
-"""The number of answers without which no call is hedged."""
-LATE_QUANTILE: Final = 0.95
-MIN_HEDGE_DELAY_S: Final = 0.01
-"""Below this delay a second call costs more than the wait for the first."""
-_SAMPLES_PER_UPDATE: Final = 20
+
+@dataclass(frozen=True, slots=True)
+class HedgingPolicy:
+    """When a call counts as late.
+
+    `min_samples` answers are needed before one does; below `min_delay_s` a second call costs more than the
+    wait for the first.
+    """
+
+    latency_window_size: int = 200
+    min_samples: int = 20
+    samples_per_update: int = 20
+    late_quantile: float = 0.95
+    min_delay_s: float = 0.01
+
+
+DEFAULT_HEDGING_POLICY: Final = HedgingPolicy()
 
 
 class LatencyWindow:
     """The recent latencies of calls of one kind, in seconds."""
 
-    def __init__(self) -> None:
-        self._taken: deque[float] = deque(maxlen=LATENCY_WINDOW_SIZE)
+    def __init__(self, policy: HedgingPolicy = DEFAULT_HEDGING_POLICY) -> None:
+        self._policy = policy
+        self._taken: deque[float] = deque(maxlen=policy.latency_window_size)
         self._since_look = 0
         self._late_after_s: float | None = None
 
@@ -40,10 +52,12 @@ class LatencyWindow:
         """Record the latency of an answered call."""
         self._taken.append(seconds)
         self._since_look += 1
-        if self._since_look >= _SAMPLES_PER_UPDATE and len(self._taken) >= MIN_SAMPLES:
+        policy = self._policy
+        if self._since_look >= policy.samples_per_update and len(self._taken) >= policy.min_samples:
             self._since_look = 0
             in_order = sorted(self._taken)
-            self._late_after_s = max(MIN_HEDGE_DELAY_S, in_order[int(len(in_order) * LATE_QUANTILE)])
+            late_s = in_order[int(len(in_order) * policy.late_quantile)]
+            self._late_after_s = max(policy.min_delay_s, late_s)
 
 
 class HedgedCall:
@@ -52,10 +66,15 @@ class HedgedCall:
     `on_hedge` receives for each hedge whether the second call brought the answer.
     """
 
-    def __init__(self, try_spend: Callable[[], bool], on_hedge: Callable[[bool], None]) -> None:
+    def __init__(
+        self,
+        try_spend: Callable[[], bool],
+        on_hedge: Callable[[bool], None],
+        policy: HedgingPolicy = DEFAULT_HEDGING_POLICY,
+    ) -> None:
         self._try_spend = try_spend
         self._on_hedge = on_hedge
-        self._latencies = LatencyWindow()
+        self._latencies = LatencyWindow(policy)
 
     async def run(self, send: Callable[[], Awaitable[T]], deadline: float) -> T:
         """Return the first answer of the call or its hedge; raise the call's error if neither is answered.

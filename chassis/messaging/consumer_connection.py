@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from kombu import Connection, Consumer, Message, Producer, Queue
 
-from chassis.concurrency.backoff import jittered_delay_s
+from chassis.concurrency.backoff import Backoff
 from chassis.messaging import topology
 from chassis.messaging.message_headers import FailureHeaders, add_failure
 from chassis.messaging.publisher import PERSISTENT_DELIVERY_MODE
@@ -24,12 +24,20 @@ from chassis.messaging.subscriptions import QueueSubscription
 from chassis.observability import metrics
 from chassis.observability.logging import get_logger
 
-_HEARTBEAT_INTERVAL_S: Final = 10
-_TIMEOUT_S: Final = 15.0
-_TICK_INTERVAL_S: Final = 1.0
-_COUNT_INTERVAL_S: Final = 15.0
-
 _log = get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerPolicy:
+    """How long the broker may take to answer, and how often the connection is looked after."""
+
+    broker_timeout_s: float = 15.0
+    heartbeat_interval_s: int = 10
+    tick_interval_s: float = 1.0
+    count_interval_s: float = 15.0
+
+
+DEFAULT_CONSUMER_POLICY: Final = ConsumerPolicy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +83,9 @@ class ConsumerConnection:
         amqp_url: str,
         subscriptions: Sequence[QueueSubscription],
         deliver: Callable[[BrokerDelivery], None],
+        policy: ConsumerPolicy = DEFAULT_CONSUMER_POLICY,
     ) -> None:
+        self._policy = policy
         self._url = amqp_url
         self._subscriptions = subscriptions
         self._deliver = deliver
@@ -123,11 +133,11 @@ class ConsumerConnection:
             self._wake_writer.send(b"\0")
 
     def _run(self) -> None:
-        attempt = 0
+        backoff = Backoff()
         while not self._pausing.is_set():
             try:
                 with closing(self._connect()) as session:
-                    attempt = 0
+                    backoff.reset()
                     self._process_events(session)
             except (
                 Exception
@@ -136,12 +146,11 @@ class ConsumerConnection:
             finally:
                 self._connected.clear()
                 metrics.broker_connected.set(0)
-            self._pausing.wait(jittered_delay_s(attempt))
-            attempt += 1
+            self._pausing.wait(backoff.next_delay_s())
         self._paused.set()
 
     def _connect(self) -> "_BrokerSession":
-        session = _BrokerSession(self._url, self._subscriptions, self._deliver)
+        session = _BrokerSession(self._url, self._subscriptions, self._deliver, self._policy)
         self._connected.set()
         metrics.broker_connected.set(1)
         _log.info("broker connected", queues=[each.queue for each in self._subscriptions])
@@ -158,7 +167,7 @@ class ConsumerConnection:
                 if self._pausing.is_set():
                     session.pause()
                     self._paused.set()
-                selector.select(_TICK_INTERVAL_S)
+                selector.select(self._policy.tick_interval_s)
                 self._drain_wake_ups()
         self._settle_all(session)
 
@@ -177,16 +186,21 @@ class _BrokerSession:
     """One connection: a channel per subscription, as prefetch is per channel, and one for publishing."""
 
     def __init__(
-        self, url: str, subscriptions: Sequence[QueueSubscription], deliver: Callable[[BrokerDelivery], None]
+        self,
+        url: str,
+        subscriptions: Sequence[QueueSubscription],
+        deliver: Callable[[BrokerDelivery], None],
+        policy: ConsumerPolicy,
     ) -> None:
+        self._policy = policy
         self._connection = Connection(
             url,
-            heartbeat=_HEARTBEAT_INTERVAL_S,
-            connect_timeout=_TIMEOUT_S,
+            heartbeat=self._policy.heartbeat_interval_s,
+            connect_timeout=self._policy.broker_timeout_s,
             transport_options={
                 "confirm_publish": True,
-                "read_timeout": _TIMEOUT_S,
-                "write_timeout": _TIMEOUT_S,
+                "read_timeout": self._policy.broker_timeout_s,
+                "write_timeout": self._policy.broker_timeout_s,
             },
         )
         try:
@@ -223,7 +237,7 @@ class _BrokerSession:
         """Send heartbeats, and now and then measure the queues' lengths."""
         self._connection.heartbeat_check()
         if monotonic() >= self._next_count:
-            self._next_count = monotonic() + _COUNT_INTERVAL_S
+            self._next_count = monotonic() + self._policy.count_interval_s
             for subscription in self._subscriptions:
                 self._count(subscription.queue)
                 self._count(topology.dead_letter_queue(subscription.queue))
@@ -263,8 +277,8 @@ class _BrokerSession:
             delivery_mode=PERSISTENT_DELIVERY_MODE,
             message_id=message.properties.get("message_id"),
             type=message.properties.get("type"),
-            timeout=_TIMEOUT_S,
-            confirm_timeout=_TIMEOUT_S,
+            timeout=self._policy.broker_timeout_s,
+            confirm_timeout=self._policy.broker_timeout_s,
         )
 
     def _consume(self, subscription: QueueSubscription) -> Consumer:

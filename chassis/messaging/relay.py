@@ -8,7 +8,7 @@ relay publishes all existing rows and follows from then on.
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any, Final
@@ -17,7 +17,8 @@ from bson.timestamp import Timestamp
 from pymongo.errors import OperationFailure
 from pymongo.read_concern import ReadConcern
 
-from chassis.concurrency.backoff import jittered_delay_s
+from chassis.concurrency.backoff import Backoff, keep_reconnecting
+from chassis.concurrency.retry import RetryPolicy, retry_call_async
 from chassis.concurrency.tasks import best_effort, run_until_first_exit
 from chassis.messaging.leader_lease import LEASES_COLLECTION as LEASES
 from chassis.messaging.leader_lease import LeaderLease
@@ -32,14 +33,27 @@ POSITIONS_COLLECTION: Final = "relay_positions"
 _POSITION_KEY: Final = {"_id": "outbox", "slot": 0}
 RELAY_LEASE: Final = "outbox-relay"
 
-_MAX_BATCH_ROWS: Final = 500
-_MAX_QUEUED_ROWS: Final = 1_000
-_STORE_POSITION_INTERVAL_S: Final = 1.0
-_MEASURE_INTERVAL_S: Final = 5.0
-_MAX_SILENT_LAG_S: Final = 60.0
-_MAX_AWAIT_MS: Final = 10_000
-_MAX_COUNTED_ROWS: Final = 10_000
-_MAX_TRANSACTION_AGE: Final = timedelta(minutes=1)
+
+@dataclass(frozen=True, slots=True)
+class RelayPolicy:
+    """How much of an outbox is held, sent and counted at once, and how often the relay looks after itself.
+
+    Rows that wait for `max_silent_lag_s` while the stream brings none were left behind. A stream that starts
+    after a sweep may bring rows again that are younger than `max_transaction_age`.
+    """
+
+    max_batch_rows: int = 500
+    max_queued_rows: int = 1_000
+    max_counted_rows: int = 10_000
+    max_await_ms: int = 10_000
+    max_silent_lag_s: float = 60.0
+    max_transaction_age: timedelta = timedelta(minutes=1)
+    store_position_interval_s: float = 1.0
+    measure_interval_s: float = 5.0
+    publish_retry: RetryPolicy = field(default=RetryPolicy(initial_s=0.2, max_s=10.0))
+
+
+DEFAULT_RELAY_POLICY: Final = RelayPolicy()
 
 _INSERTS: Final[list[dict[str, Any]]] = [
     {"$match": {"operationType": "insert"}},
@@ -67,46 +81,59 @@ class _OutboxRow:
 class OutboxRelay:
     """Relays the outboxes of all shards until cancelled; `holder` identifies this process in the leases."""
 
-    def __init__(self, shards: Shards, publisher: EventPublisher, *, holder: str) -> None:
+    def __init__(
+        self,
+        shards: Shards,
+        publisher: EventPublisher,
+        *,
+        holder: str,
+        policy: RelayPolicy = DEFAULT_RELAY_POLICY,
+    ) -> None:
         self._shards = shards
         self._publisher = publisher
         self._holder = holder
+        self._policy = policy
 
     async def relay_all_shards(self) -> None:
         await self._shards.run_on_each(self._relay)
 
     async def _relay(self, shard: Shard) -> None:
-        await _ShardOutboxRelay(shard, self._publisher, self._holder).relay_forever()
+        await _ShardOutboxRelay(shard, self._publisher, self._holder, self._policy).relay_forever()
 
 
 class _ShardOutboxRelay:
-    def __init__(self, shard: Shard, publisher: EventPublisher, holder: str) -> None:
+    def __init__(self, shard: Shard, publisher: EventPublisher, holder: str, policy: RelayPolicy) -> None:
+        self._policy = policy
         self._shard = shard.name
         self._db = shard.unscoped
         self._outbox = shard.unscoped[outbox.OUTBOX_COLLECTION]
         self._positions = shard.unscoped[POSITIONS_COLLECTION]
         self._lease = LeaderLease(shard.unscoped[LEASES], RELAY_LEASE, holder)
         self._publisher = publisher
-        self._waiting: asyncio.Queue[_OutboxRow] = asyncio.Queue(_MAX_QUEUED_ROWS)
+        self._waiting: asyncio.Queue[_OutboxRow] = asyncio.Queue(self._policy.max_queued_rows)
         self._idle_since: float | None = None
         self._published_to: Mapping[str, Any] | None = None
         self._stored_at = 0.0
 
     async def relay_forever(self) -> None:
-        attempt = 0
-        while True:
-            started = monotonic()
-            try:
-                await self._lease.run_while_held(self._relay)
-            except OutboxBacklogError:
-                _log.warning("outbox rows were left behind, sweeping", shard=self._shard)
-            except Exception as error:
-                _log.warning("outbox relay interrupted", shard=self._shard, error=repr(error))
-            attempt = 0 if monotonic() - started > _MAX_SILENT_LAG_S else attempt + 1
-            await asyncio.sleep(jittered_delay_s(attempt))
+        await keep_reconnecting(self._relay_while_leading, self._report_interruption)
+
+    async def _relay_while_leading(self, backoff: Backoff) -> None:
+        started = monotonic()
+        try:
+            await self._lease.run_while_held(self._relay)
+        finally:
+            if monotonic() - started > self._policy.max_silent_lag_s:
+                backoff.reset()
+
+    def _report_interruption(self, error: Exception) -> None:
+        if isinstance(error, OutboxBacklogError):
+            _log.warning("outbox rows were left behind, sweeping", shard=self._shard)
+        else:
+            _log.warning("outbox relay interrupted", shard=self._shard, error=repr(error))
 
     async def _relay(self) -> None:
-        self._waiting = asyncio.Queue(_MAX_QUEUED_ROWS)
+        self._waiting = asyncio.Queue(self._policy.max_queued_rows)
         self._idle_since = monotonic()
         await run_until_first_exit(self._read_rows(), self._send(), self._measure_lag())
 
@@ -129,7 +156,9 @@ class _ShardOutboxRelay:
         await self._follow({"start_at_operation_time": now}, swept)
 
     async def _follow(self, start: Mapping[str, Any], already: set[str] | None = None) -> None:
-        async with await self._outbox.watch(_INSERTS, max_await_time_ms=_MAX_AWAIT_MS, **start) as stream:
+        async with await self._outbox.watch(
+            _INSERTS, max_await_time_ms=self._policy.max_await_ms, **start
+        ) as stream:
             async for change in stream:
                 row = _outbox_row(change["fullDocument"], change["_id"])
                 if already and row.message.id in already:
@@ -139,13 +168,13 @@ class _ShardOutboxRelay:
 
     async def _sweep(self, now: Timestamp) -> set[str]:
         """Queue all rows committed by `now`; return the IDs of young ones, which a stream may repeat."""
-        young = now.as_datetime() - _MAX_TRANSACTION_AGE
+        young = now.as_datetime() - self._policy.max_transaction_age
         swept = set()
         committed = self._outbox.with_options(read_concern=ReadConcern("majority"))
         async with self._db.client.start_session(causal_consistency=True) as session:
             session.advance_operation_time(now)
             async for document in committed.find(
-                sort=[("_id", 1)], batch_size=_MAX_BATCH_ROWS, session=session
+                sort=[("_id", 1)], batch_size=self._policy.max_batch_rows, session=session
             ):
                 if document["time"] > young:
                     swept.add(document["_id"])
@@ -174,24 +203,26 @@ class _ShardOutboxRelay:
             self._idle_since = monotonic()
         batch = [await self._waiting.get()]
         self._idle_since = None
-        while len(batch) < _MAX_BATCH_ROWS and not self._waiting.empty():
+        while len(batch) < self._policy.max_batch_rows and not self._waiting.empty():
             batch.append(self._waiting.get_nowait())
         return batch
 
     async def _publish(self, batch: Sequence[_OutboxRow]) -> None:
         """Publish the batch, with retries until it is confirmed; until then the rows stay in MongoDB."""
-        attempt = 0
-        while True:
-            try:
-                await self._publisher.publish([row.message for row in batch])
-            except Exception as error:
-                metrics.outbox_failures.labels(self._shard).inc()
-                _log.warning("broker did not confirm", shard=self._shard, rows=len(batch), error=repr(error))
-                await asyncio.sleep(jittered_delay_s(attempt))
-                attempt += 1
-            else:
-                metrics.outbox_published.labels(self._shard).inc(len(batch))
-                return
+        messages = [row.message for row in batch]
+
+        def report_error(error: Exception, _failures: int) -> bool:
+            metrics.outbox_failures.labels(self._shard).inc()
+            _log.warning("broker did not confirm", shard=self._shard, rows=len(batch), error=repr(error))
+            return True
+
+        await retry_call_async(
+            lambda: self._publisher.publish(messages),
+            self._policy.publish_retry,
+            on=Exception,
+            may_retry=report_error,
+        )
+        metrics.outbox_published.labels(self._shard).inc(len(batch))
 
     async def _remove(self, batch: Sequence[_OutboxRow]) -> None:
         ids = [row.message.id for row in batch]
@@ -200,7 +231,7 @@ class _ShardOutboxRelay:
 
     async def _advance(self, batch: Sequence[_OutboxRow]) -> None:
         self._published_to = batch[-1].position or self._published_to
-        if monotonic() - self._stored_at > _STORE_POSITION_INTERVAL_S:
+        if monotonic() - self._stored_at > self._policy.store_position_interval_s:
             await self._store_position()
 
     # --- position ------------------------------------------------------------------------------
@@ -226,13 +257,13 @@ class _ShardOutboxRelay:
         while True:
             lag_s = await self._lag_s()
             metrics.outbox_lag_seconds.labels(self._shard).set(lag_s)
-            if lag_s > _MAX_SILENT_LAG_S and self._silent_for_s() > _MAX_SILENT_LAG_S:
+            if lag_s > self._policy.max_silent_lag_s and self._silent_for_s() > self._policy.max_silent_lag_s:
                 await self._forget_position()
                 raise OutboxBacklogError
-            await asyncio.sleep(_MEASURE_INTERVAL_S)
+            await asyncio.sleep(self._policy.measure_interval_s)
 
     async def _lag_s(self) -> float:
-        rows = await self._outbox.count_documents({}, limit=_MAX_COUNTED_ROWS, hint="_id_")
+        rows = await self._outbox.count_documents({}, limit=self._policy.max_counted_rows, hint="_id_")
         oldest = await self._outbox.find_one({}, {"time": 1}, sort=[("_id", 1)])
         metrics.outbox_rows.labels(self._shard).set(rows)
         if oldest is None:

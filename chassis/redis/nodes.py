@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final, Generic, Literal, TypeVar
 
-from chassis.observability.metrics import breaker_state
+from chassis.concurrency.circuit_breaker import BreakerPolicy, CircuitBreaker
 from chassis.redis.client import REDIS_ERRORS
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -15,14 +16,15 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 T = TypeVar("T")
 N = TypeVar("N", bound="GuardedRedisNode")
 
-FAILURES_TO_OPEN: Final = 5
+NODE_BREAKER_POLICY: Final = BreakerPolicy(
+    failures_to_open=5, failure_window_s=math.inf, open_duration_s=math.inf, is_reset_by_success=True
+)
+"""Opens after 5 failures in a row; a PING that is answered closes it, and no call is risked before."""
 PROBE_INTERVAL_S: Final = 0.1
 PROBE_TIMEOUT_S: Final = 1.0
 FIRST_CONTACT_TIMEOUT_S: Final = 1.0
 CONTACT_INTERVAL_S: Final = 0.1
 TOPOLOGY_REFRESH_INTERVAL_S: Final = 1.0
-CLOSED: Final = 0
-OPEN: Final = 2
 
 UnavailableCause = Literal["unreached", "open", "slow", "error", "busy"]
 
@@ -40,60 +42,21 @@ class StoreUnavailableError(Exception):
         self.node = node
 
 
-class RedisNodeBreaker:
-    """Opens after 5 failures in a row; closes as soon as the node answers a PING, sent every 100 ms."""
-
-    def __init__(self, node: ClusterNode) -> None:
-        self._node = node
-        self._failures = 0
-        self._probing: asyncio.Task[None] | None = None
-        self._state = breaker_state.labels(f"redis/{node.name}")
-
-    @property
-    def is_open(self) -> bool:
-        """Whether calls to the node are refused."""
-        return self._probing is not None
-
-    def record_success(self) -> None:
-        """Count an answer of the node."""
-        self._failures = 0
-
-    def record_failure(self) -> None:
-        """Count a command that the node did not answer, or answered with an error."""
-        self._failures += 1
-        if self._failures >= FAILURES_TO_OPEN and self._probing is None:
-            self._state.set(OPEN)
-            self._probing = asyncio.create_task(self._probe())
-
-    def stop(self) -> None:
-        """Stop probing the node."""
-        if self._probing is not None:
-            self._probing.cancel()
-
-    async def _probe(self) -> None:
-        # Not through the cluster client, which would read the whole cluster's slots again after each failure.
-        while not await self._answers():  # noqa: ASYNC110 - nobody tells when a node is back
-            await asyncio.sleep(PROBE_INTERVAL_S * random.uniform(0.8, 1.2))  # noqa: S311
-        self._failures = 0
-        self._probing = None
-        self._state.set(CLOSED)
-
-    async def _answers(self) -> bool:
-        try:
-            async with asyncio.timeout(PROBE_TIMEOUT_S):
-                await self._node.execute_command("PING")
-        except REDIS_ERRORS:
-            return False
-        return True
-
-
 class GuardedRedisNode:
-    """The connection to one node: commands have a time-out, and fail at once while the circuit is open."""
+    """The connection to one node: commands have a time-out, and fail at once while the circuit is open.
+
+    The circuit opens after 5 failures in a row, and closes at the first answer to a PING, sent every 100 ms.
+    """
 
     def __init__(self, cluster_node: ClusterNode, answer_timeout_s: float) -> None:
         self.cluster_node = cluster_node
-        self.breaker = RedisNodeBreaker(cluster_node)
+        self.breaker = CircuitBreaker(
+            f"The Redis node {cluster_node.name}",
+            label=f"redis/{cluster_node.name}",
+            policy=NODE_BREAKER_POLICY,
+        )
         self._answer_timeout_s = answer_timeout_s
+        self._probing: asyncio.Task[None] | None = None
 
     async def execute(self, command: Callable[[], Awaitable[T]]) -> T:
         """Return the command's answer. Raises StoreUnavailableError."""
@@ -103,13 +66,38 @@ class GuardedRedisNode:
             async with asyncio.timeout(self._answer_timeout_s):
                 answer = await command()
         except REDIS_ERRORS as error:
-            self.breaker.record_failure()
+            self._record_failure()
             cause: UnavailableCause = (
                 "slow" if isinstance(error, TimeoutError | RedisTimeoutError) else "error"
             )
             raise self._unavailable("the node did not answer", cause) from error
         self.breaker.record_success()
         return answer
+
+    def stop(self) -> None:
+        """End the probing."""
+        if self._probing is not None:
+            self._probing.cancel()
+
+    def _record_failure(self) -> None:
+        self.breaker.record_failure()
+        if self.breaker.is_open and self._probing is None:
+            self._probing = asyncio.create_task(self._probe())
+
+    async def _probe(self) -> None:
+        # Past the cluster client: it would look at the whole cluster again after each failure.
+        while not await self._answers():  # noqa: ASYNC110 - nobody tells when a node is back
+            await asyncio.sleep(PROBE_INTERVAL_S * random.uniform(0.8, 1.2))  # noqa: S311
+        self._probing = None
+        self.breaker.close()
+
+    async def _answers(self) -> bool:
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT_S):
+                await self.cluster_node.execute_command("PING")
+        except REDIS_ERRORS:
+            return False
+        return True
 
     def _unavailable(self, message: str, cause: UnavailableCause) -> StoreUnavailableError:
         return StoreUnavailableError(message, cause, self.cluster_node.name)
@@ -141,7 +129,7 @@ class GuardedRedisNodes(Generic[N]):
     async def aclose(self) -> None:
         """Stop probing nodes that are down."""
         for node in self._nodes.values():
-            node.breaker.stop()
+            node.stop()
         if self._refreshing is not None:
             self._refreshing.cancel()
 
@@ -154,7 +142,7 @@ class GuardedRedisNodes(Generic[N]):
 
     def _replace(self, before: N | None, holder: ClusterNode) -> N:
         if before is not None:
-            before.breaker.stop()
+            before.stop()
         node = self._nodes[holder.name] = self._create_node(holder)
         return node
 

@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
+
+from cachetools import TTLCache
 
 from chassis.errors import DomainError
 from chassis.observability import metrics
@@ -34,8 +35,7 @@ class SessionRevocations:
 
     def __init__(self, redis: RevocationRedis, clock: Callable[[], float] = time.monotonic) -> None:
         self._redis = redis
-        self._clock = clock
-        self._cached: OrderedDict[str, tuple[bool, float]] = OrderedDict()
+        self._is_revoked: TTLCache[str, bool] = TTLCache(_MAX_CACHED_SESSIONS, CACHE_TTL_S, timer=clock)
 
     async def revoke(self, session_id: str, ttl_s: int) -> None:
         """Record that a session has ended; `ttl_s` is the longest life of its access tokens.
@@ -43,16 +43,15 @@ class SessionRevocations:
         Raises one of `chassis.redis.client.REDIS_ERRORS` when it could not be recorded.
         """
         await self._redis.set(revocation_key(session_id), "1", ex=ttl_s)
-        self._cache_state(session_id, True)
+        self._is_revoked[session_id] = True
 
     async def raise_if_revoked(self, session_id: str) -> None:
         """Raise DomainError SESSION_REVOKED when the session has ended."""
-        known = self._cached.get(session_id)
-        if known is None or known[1] <= self._clock():
-            revoked = await self._fetch(session_id)
-        else:
-            revoked = known[0]
-        _raise_if_revoked(is_revoked=revoked)
+        try:
+            is_revoked = self._is_revoked[session_id]
+        except KeyError:
+            is_revoked = await self._fetch(session_id)
+        _raise_if_revoked(is_revoked=is_revoked)
 
     async def raise_if_revoked_now(self, session_id: str) -> None:
         """Raise DomainError SESSION_REVOKED when the session has ended; read without a cache, for streams."""
@@ -61,18 +60,12 @@ class SessionRevocations:
     async def _fetch(self, session_id: str) -> bool:
         try:
             async with asyncio.timeout(_LOOKUP_TIMEOUT_S):
-                revoked = bool(await self._redis.exists(revocation_key(session_id)))
+                is_revoked = bool(await self._redis.exists(revocation_key(session_id)))
         except REDIS_ERRORS:
             metrics.cache_requests.labels("revocations", "bypass").inc()
-            revoked = False
-        self._cache_state(session_id, revoked)
-        return revoked
-
-    def _cache_state(self, session_id: str, revoked: bool) -> None:
-        self._cached[session_id] = (revoked, self._clock() + CACHE_TTL_S)
-        self._cached.move_to_end(session_id)
-        if len(self._cached) > _MAX_CACHED_SESSIONS:
-            self._cached.popitem(last=False)
+            is_revoked = False
+        self._is_revoked[session_id] = is_revoked
+        return is_revoked
 
 
 def _raise_if_revoked(*, is_revoked: bool) -> None:

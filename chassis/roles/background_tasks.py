@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Final
 
-from chassis.concurrency.backoff import jittered_delay_s
+from chassis.concurrency.retry import RetryPolicy, retry_call_async
 from chassis.concurrency.tasks import cancel_until_done
 from chassis.observability.logging import get_logger
 
 _log = get_logger()
+
+_RESTART_POLICY: Final = RetryPolicy(initial_s=0.2, max_s=10.0)
 
 
 class BackgroundTasks:
@@ -26,11 +29,8 @@ class BackgroundTasks:
 
 
 async def _keep_running(name: str, call: Callable[[], Awaitable[None]]) -> None:
-    attempt = 0
-    while True:
-        try:
-            return await call()
-        except Exception:
-            _log.exception("background task failed", task=name)
-            await asyncio.sleep(jittered_delay_s(attempt))
-            attempt += 1
+    def report_error(error: Exception, _failures: int) -> bool:
+        _log.exception("background task failed", task=name)
+        return True
+
+    await retry_call_async(call, _RESTART_POLICY, on=Exception, may_retry=report_error)

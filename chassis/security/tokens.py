@@ -2,12 +2,12 @@
 
 import hashlib
 import time
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import jwt
+from cachetools import LRUCache
 
 from chassis.call_context import Principal
 from chassis.clock import MAX_CLOCK_SKEW
@@ -44,7 +44,7 @@ class TokenVerifier:
     def __init__(self, users: KeySource, services: KeySource) -> None:
         self._users = users
         self._services = services
-        self._cached: OrderedDict[bytes, _VerifiedToken] = OrderedDict()
+        self._cached: LRUCache[bytes, _VerifiedToken] = LRUCache(_MAX_CACHED_TOKENS)
 
     async def verify(self, token: str) -> Principal:
         """Return the principal of a token.
@@ -55,8 +55,7 @@ class TokenVerifier:
         known = self._cached.get(digest)
         if known is not None and known.expires_at > time.time():
             return known.principal
-        verified = await self._verify_signature(token)
-        self._cache_token(digest, verified)
+        verified = self._cached[digest] = await self._verify_signature(token)
         return verified.principal
 
     async def _verify_signature(self, token: str) -> _VerifiedToken:
@@ -70,12 +69,6 @@ class TokenVerifier:
         claims = _claims_of(token, key)
         _check_key_may_sign(kid, claims)
         return _VerifiedToken(_principal_of(claims), float(claims["exp"]))
-
-    def _cache_token(self, digest: bytes, verified: _VerifiedToken) -> None:
-        self._cached[digest] = verified
-        self._cached.move_to_end(digest)
-        if len(self._cached) > _MAX_CACHED_TOKENS:
-            self._cached.popitem(last=False)
 
 
 def _kid_of(token: str) -> str:

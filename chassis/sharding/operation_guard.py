@@ -16,6 +16,7 @@ from pymongo.read_preferences import _ServerMode
 from pymongo.topology_description import TopologyDescription
 
 from chassis.call_context import is_in_call, mark_answer_stale, remaining_s
+from chassis.concurrency.circuit_breaker import BreakerState
 from chassis.errors import DomainError, overloaded, unavailable
 from chassis.mongo.client import ELECTION_TIMEOUT_S
 from chassis.mongo.documents import Document
@@ -32,7 +33,6 @@ PRIMARY_GRACE_S: Final = 0.5
 POLL_INTERVAL_S: Final = 0.02
 READ_RETRY_PAUSES_S: Final = (0.05, 0.2)
 """Between the tries of a read that a member has failed."""
-_BREAKER_OPEN: Final = 2
 UNKNOWN_COMMIT_RESULT: Final = "UnknownTransactionCommitResult"
 _RETRYABLE_WRITE: Final = "RetryableWriteError"
 _TRANSIENT_CODES: Final = frozenset({91, 134, 211, 11600, 11602, 14031})
@@ -125,7 +125,7 @@ class OperationGuard:
         if description is not self._seen:
             self._seen = description
             self._down_since = _primary_missing_since(description, self._down_since)
-            self._state.set(0 if self._down_since is None else _BREAKER_OPEN)
+            self._state.set(BreakerState.CLOSED if self._down_since is None else BreakerState.OPEN)
         return self._down_since is not None
 
     def remaining_budget_s(self) -> float:

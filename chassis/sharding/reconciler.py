@@ -14,6 +14,7 @@ from typing import Any, Final
 from pymongo import ASCENDING
 from pymongo.errors import DuplicateKeyError
 
+from chassis.concurrency.retry import RetryPolicy, retry_call_async
 from chassis.errors import overloaded, unavailable
 from chassis.ids import slot_of
 from chassis.mongo.documents import Document
@@ -25,7 +26,7 @@ PAGE_SIZE: Final = 200
 ReconcileProgress = Callable[[str, int, int], None]
 """Receives progress: the kind, the number of further documents, and how many of these were wrong."""
 
-MAX_ATTEMPTS: Final = 8
+REPAIR_RETRY_POLICY: Final = RetryPolicy(initial_s=0.005, max_s=0.25, max_attempts=8)
 """A compare-and-set is lost only to another change of the same document that took effect."""
 
 
@@ -127,7 +128,9 @@ class DerivedCollectionReconciler:
 
     async def _reconcile_one(self, expected: Document, stored: Document | None) -> bool:
         """Return whether the document was wrong, and not only newer than the source was when it was read."""
-        for _ in range(MAX_ATTEMPTS):
+
+        async def attempt() -> bool:
+            nonlocal expected, stored
             if stored is not None and _stored_version(stored) > _stored_version(expected):
                 expected = await self._load_expected(expected["_id"]) or expected
             if self._matches(stored, expected):
@@ -135,7 +138,12 @@ class DerivedCollectionReconciler:
             if not self._apply or await self._compare_and_set(expected, stored):
                 return True
             stored = await self._collection(expected).find_one(_identity_query(expected), hint="_id_")
-        raise overloaded(f"{expected['_id']} in {self._name}")
+            raise _RepairLostError
+
+        try:
+            return await retry_call_async(attempt, REPAIR_RETRY_POLICY, on=_RepairLostError)
+        except _RepairLostError:
+            raise overloaded(f"{expected['_id']} in {self._name}") from None
 
     async def _compare_and_set(self, expected: Document, stored: Document | None) -> bool:
         """Store the expected document unless the stored one has changed; return whether it was stored."""
@@ -164,6 +172,10 @@ class DerivedCollectionReconciler:
 
     def _collection(self, document: Document) -> Any:
         return self._shards.shard_for(document["slot"]).db[self._name]
+
+
+class _RepairLostError(Exception):
+    """The document has changed since it was compared."""
 
 
 def _sorted(value: Any) -> Any:

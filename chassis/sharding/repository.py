@@ -1,6 +1,5 @@
 """Changes of aggregates: read, decide, compare-and-set and emit, on the shard of their ID."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, Final, Generic, TypeVar
@@ -10,8 +9,8 @@ from pymongo import DESCENDING
 from pymongo.errors import DuplicateKeyError
 
 from chassis.aggregates import Aggregate, AggregateChange
-from chassis.concurrency.backoff import jittered_delay_s
 from chassis.concurrency.keyed_lock import KeyedLock
+from chassis.concurrency.retry import RetryPolicy, retry_call_async
 from chassis.errors import DomainError, not_found, overloaded
 from chassis.ids import slot_of
 from chassis.mongo.documents import Document, from_document, to_document
@@ -31,10 +30,8 @@ Decide = Callable[[A], AggregateChange[A] | None]
 DecideOrCreate = Callable[[A | None], AggregateChange[A] | None]
 """The same for an aggregate that may not exist yet."""
 
-MAX_UPDATE_ATTEMPTS: Final = 8
+UPDATE_RETRY_POLICY: Final = RetryPolicy(initial_s=0.005, max_s=0.25, max_attempts=8)
 """A compare-and-set is lost only to another change of the same aggregate that took effect."""
-RETRY_BASE_S: Final = 0.005
-MAX_RETRY_PAUSE_S: Final = 0.25
 
 _STORED, _UNCHANGED, _LOST = "stored", "unchanged", "lost"
 
@@ -192,20 +189,25 @@ class Repository(Generic[A]):
 
         Return the aggregate afterwards; None when there is still none.
         """
-        async with self._turn(id_):
-            for attempt in range(MAX_UPDATE_ATTEMPTS):
-                if attempt:
-                    await pause_before_retry(attempt)
-                outcome, updated = await (
-                    self._attempt(id_, decide, known)
-                    if handling is None
-                    else self._attempt_once(id_, decide, handling)
-                )
-                metrics.repository_updates.labels(self._spec.name, outcome).inc()
-                if outcome != _LOST:
-                    return updated
-                known = None
-        raise overloaded(f"the {self._resource}")
+
+        async def attempt() -> A | None:
+            nonlocal known
+            outcome, updated = await (
+                self._attempt(id_, decide, known)
+                if handling is None
+                else self._attempt_once(id_, decide, handling)
+            )
+            metrics.repository_updates.labels(self._spec.name, outcome).inc()
+            known = None
+            if outcome == _LOST:
+                raise _UpdateLostError
+            return updated
+
+        try:
+            async with self._turn(id_):
+                return await retry_call_async(attempt, UPDATE_RETRY_POLICY, on=_UpdateLostError)
+        except _UpdateLostError:
+            raise overloaded(f"the {self._resource}") from None
 
     async def _attempt(self, id_: str, decide: DecideOrCreate[A], known: A | None) -> tuple[str, A | None]:
         """Decide outside of the transaction, so that a refusal costs none and disturbs no other change."""
@@ -321,6 +323,5 @@ def _aggregate_after(before: A | None, change: AggregateChange[A]) -> A | None:
     return before if change.aggregate is None else change.aggregate
 
 
-async def pause_before_retry(attempt: int) -> None:
-    """Wait before the next attempt, from 1: longer each time, and jittered."""
-    await asyncio.sleep(jittered_delay_s(attempt - 1, base_s=RETRY_BASE_S, max_s=MAX_RETRY_PAUSE_S))
+class _UpdateLostError(Exception):
+    """Another change of the aggregate took effect first."""

@@ -12,7 +12,7 @@ import pymongo
 from pymongo import CursorType
 from pymongo.errors import PyMongoError
 
-from chassis.concurrency.backoff import jittered_delay_s
+from chassis.concurrency.backoff import Backoff, keep_reconnecting
 from chassis.concurrency.tasks import best_effort, run_until_first_exit
 from chassis.errors import DomainError
 from chassis.observability import metrics
@@ -29,6 +29,7 @@ CONFIRM_RETRY_INTERVAL_S: Final = 0.2
 """After a confirmation that failed; the guard answers operations on a shard that is down."""
 DRAIN_POLL_INTERVAL_S: Final = 0.02
 ANNOUNCE_INTERVAL_S: Final = ANNOUNCEMENT_TTL_S / 3
+CHANGES_RETRY_INTERVAL_S: Final = 0.4
 _MAX_AWAIT_MS: Final = 10_000
 
 _log = get_logger()
@@ -191,12 +192,21 @@ class _ShardFollower:
         self._announced, self._announced_at = version, now
 
     async def _listen(self) -> None:
-        while True:
-            with suppress(PyMongoError):
-                await self._wait_for_changes()
-            await asyncio.sleep(jittered_delay_s(1))
+        """Wake the confirming at once when a change is announced; without it, only the interval does."""
 
-    async def _wait_for_changes(self) -> None:
+        def pass_on_unless_lost(error: Exception) -> None:
+            if not isinstance(error, PyMongoError):
+                raise error
+
+        # A tailable cursor over an empty collection ends at once: the delay must not grow.
+        await keep_reconnecting(
+            self._wait_for_changes,
+            pass_on_unless_lost,
+            base_s=CHANGES_RETRY_INTERVAL_S,
+            max_s=CHANGES_RETRY_INTERVAL_S,
+        )
+
+    async def _wait_for_changes(self, _backoff: Backoff) -> None:
         changes = self._pool.client[self._pool.cluster_database.name][slot_map_store.CHANGES_COLLECTION]
         cursor = changes.find({}, cursor_type=CursorType.TAILABLE_AWAIT)
         async with cursor.max_await_time_ms(_MAX_AWAIT_MS):

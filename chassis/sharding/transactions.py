@@ -1,14 +1,13 @@
 """Transactions: a change and its events, committed together on one shard."""
 
 import asyncio
-import random
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import pymongo
 from google.protobuf.message import Message
@@ -16,6 +15,7 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
 from chassis.clock import Clock
+from chassis.concurrency.retry import RetryPolicy, retry_call_async
 from chassis.errors import DomainError, unavailable
 from chassis.ids import slot_of
 from chassis.mongo.documents import Document
@@ -25,10 +25,11 @@ from chassis.sharding.inbox import INBOX_COLLECTION, IncomingEvent, build_inbox_
 from chassis.sharding.operation_guard import UNKNOWN_COMMIT_RESULT, OperationGuard
 from chassis.sharding.write_lease import WritePermit
 
+T = TypeVar("T")
+
 TRANSIENT_ERROR_LABEL: Final = "TransientTransactionError"
 DUPLICATE_KEY_CODE: Final = 11000
-RETRY_INITIAL_S: Final = 0.005
-MAX_RETRY_PAUSE_S: Final = 0.5
+TRANSACTION_RETRY_POLICY: Final = RetryPolicy(initial_s=0.005, max_s=0.5)
 ABORT_TIMEOUT_S: Final = 1.0
 DOWN_ABORT_TIMEOUT_S: Final = 0.01
 """For an abort that is only local: a shard that is down aborts by itself."""
@@ -118,20 +119,18 @@ class TransactionRunner:
 
     async def run_alone(self, work: UnitOfWork) -> Any:
         """Run a unit of work in a transaction of its own; see `Shard.run_in_transaction`."""
-        pauses = _RetryPauses(self._guard)
+        deadline = self._deadline()
+
+        async def attempt(session: AsyncClientSession) -> Any:
+            (result,) = await self._attempt(session, [work])
+            await self._commit(session, deadline)
+            return result
+
         async with self._permit, self._session() as session:
-            while True:
-                try:
-                    (result,) = await self._attempt(session, [work])
-                    await self._commit(session, pauses)
-                except _EventAlreadyHandledError:
-                    return None
-                except (DomainError, PyMongoError) as error:
-                    if not _has_label(error, TRANSIENT_ERROR_LABEL):
-                        raise
-                    await pauses.wait_before_retry(error)
-                else:
-                    return result
+            try:
+                return await self._retry(lambda: attempt(session), TRANSIENT_ERROR_LABEL, deadline)
+            except _EventAlreadyHandledError:
+                return None
 
     async def run_group(self, works: Sequence[UnitOfWork]) -> list[Any]:
         """Try to commit several units of work at once; return their results, in order.
@@ -145,7 +144,7 @@ class TransactionRunner:
             except Exception as error:
                 raise NotCommittedError from error
             try:
-                await self._commit(session, _RetryPauses(self._guard))
+                await self._commit(session, self._deadline())
             except (DomainError, PyMongoError) as error:
                 if not _has_label(error, TRANSIENT_ERROR_LABEL):
                     raise
@@ -183,15 +182,29 @@ class TransactionRunner:
         except DuplicateKeyError:
             raise _EventAlreadyHandledError from None
 
-    async def _commit(self, session: AsyncClientSession, pauses: "_RetryPauses") -> None:
+    async def _commit(self, session: AsyncClientSession, deadline: float) -> None:
         self._permit.raise_if_revoked()
-        while True:
-            try:
-                return await self._guard.run(session.commit_transaction)
-            except (DomainError, PyMongoError) as error:
-                if not _has_label(error, UNKNOWN_COMMIT_RESULT):
-                    raise
-                await pauses.wait_before_retry(error)
+        await self._retry(
+            lambda: self._guard.run(session.commit_transaction), UNKNOWN_COMMIT_RESULT, deadline
+        )
+
+    async def _retry(self, call: Callable[[], Awaitable[T]], label: str, deadline: float) -> T:
+        """Call until `deadline` as long as the driver labels its errors so."""
+        try:
+            return await retry_call_async(
+                call,
+                TRANSACTION_RETRY_POLICY,
+                on=(DomainError, PyMongoError),
+                may_retry=lambda error, _failures: _has_label(error, label),
+                deadline=deadline,
+            )
+        except PyMongoError as error:
+            if _has_label(error, label):
+                raise unavailable(self._guard.resource_name) from error
+            raise
+
+    def _deadline(self) -> float:
+        return time.monotonic() + self._guard.remaining_budget_s()
 
     async def _abort(self, session: AsyncClientSession) -> None:
         timeout_s = DOWN_ABORT_TIMEOUT_S if self._guard.lacks_primary() else ABORT_TIMEOUT_S
@@ -239,22 +252,6 @@ class _EventAlreadyHandledError(Exception):
     """The inbox holds this event already."""
 
 
-class _RetryPauses:
-    """Growing, jittered pauses between the attempts of one transaction, within its time."""
-
-    def __init__(self, guard: OperationGuard) -> None:
-        self._guard = guard
-        self._deadline = time.monotonic() + guard.remaining_budget_s()
-        self._next_s = RETRY_INITIAL_S
-
-    async def wait_before_retry(self, error: DomainError | PyMongoError) -> None:
-        pause_s = self._next_s * random.uniform(0.5, 1.0)  # noqa: S311
-        self._next_s = min(self._next_s * 2, MAX_RETRY_PAUSE_S)
-        if time.monotonic() + pause_s >= self._deadline:
-            raise error if isinstance(error, DomainError) else unavailable(self._guard.resource_name)
-        await asyncio.sleep(pause_s)
-
-
-def _has_label(error: DomainError | PyMongoError, label: str) -> bool:
+def _has_label(error: Exception, label: str) -> bool:
     driver_error = error.__cause__ if isinstance(error, DomainError) else error
     return isinstance(driver_error, PyMongoError) and driver_error.has_error_label(label)

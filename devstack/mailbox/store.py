@@ -1,7 +1,6 @@
 """Mails on disk: one file each, and an append-only index."""
 
 import json
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -45,7 +44,7 @@ class MailStore:
         self._folder = folder
         self._keep = keep
         self._index = folder / "index.jsonl"
-        self._envelopes: OrderedDict[int, StoredMail] = OrderedDict()
+        self._envelopes: dict[int, StoredMail] = {}
         self._next_id = 1
         self._index_lines = 0
         folder.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ from argon2 import PasswordHasher
 from google.protobuf.message import Message
 
 from chassis.call_context import Principal
+from chassis.concurrency.retry import RetryPolicy, retry_call_async
 from chassis.errors import UNAVAILABLE_REASONS, DomainError
 from chassis.ids import new_id
 from devstack.seed.accounts import create_verified_account
@@ -40,7 +42,7 @@ R = TypeVar("R")
 
 MAX_CONCURRENT_ITEMS: Final = 32
 WAIT_TIMEOUT_S: Final = 120.0
-RETRY_INTERVAL_S: Final = 1.0
+SEED_RETRY_POLICY: Final = RetryPolicy(initial_s=1.0, max_s=1.0, jitter=0)
 SEED_MODERATOR: Final = Principal(OPERATOR_SERVICE, "SERVICE")
 # Too long ago for any notification: seeded history sends no mails.
 HISTORY_END_AGE: Final = timedelta(days=4)
@@ -280,16 +282,18 @@ async def _call_as(rpc: Callable[..., Awaitable[Any]], request: Message, who: Pr
 
 async def _retry_while_unavailable(act: Callable[[], Awaitable[R]]) -> R:
     """Retry for two minutes while a later attempt may succeed, as on a busy machine."""
-    loop = asyncio.get_running_loop()
-    until = loop.time() + WAIT_TIMEOUT_S
-    while True:
-        try:
-            return await act()
-        except DomainError as error:
-            may_pass = error.retry_after_s is not None or error.reason in UNAVAILABLE_REASONS
-            if not may_pass or loop.time() > until:
-                raise
-            await asyncio.sleep(RETRY_INTERVAL_S if error.retry_after_s is None else error.retry_after_s)
+    return await retry_call_async(
+        act,
+        SEED_RETRY_POLICY,
+        on=DomainError,
+        may_retry=lambda error, _failures: _may_pass(error),
+        asked_pause_s=lambda error: error.retry_after_s,
+        deadline=time.monotonic() + WAIT_TIMEOUT_S,
+    )
+
+
+def _may_pass(error: DomainError) -> bool:
+    return error.retry_after_s is not None or error.reason in UNAVAILABLE_REASONS
 
 
 def _location_message(city: SeedCity) -> common.Location:

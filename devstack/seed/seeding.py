@@ -1,7 +1,6 @@
 """Seeding for an operator: progress while it runs, and the logins afterwards."""
 
 import json
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
@@ -14,6 +13,7 @@ from ops.console import console
 from ops.errors import OpsError
 from ops.progress import StepProgress
 from ops.provision import count_waiting_events
+from ops.waiting import wait_until
 
 CATCH_UP_TIMEOUT_S: Final = 120.0
 POLL_INTERVAL_S: Final = 0.5
@@ -48,14 +48,22 @@ def _wait_for_events(topology: Topology, steps: StepProgress) -> None:
     """Wait until search index, lists and figures have caught up; slower ones continue in the background."""
     cluster = LocalCluster.load(topology)
     with steps.step("search index, lists and figures") as detail:
-        until = time.monotonic() + CATCH_UP_TIMEOUT_S
-        # The relay may still have rows to publish, so one look at empty queues is not enough.
-        looks = 0
-        while looks < MIN_EMPTY_POLLS and time.monotonic() < until:
+        empty_polls = 0
+
+        def count_empty_polls() -> int:
+            nonlocal empty_polls
             waiting = count_waiting_events(cluster)
-            looks = 0 if waiting else looks + 1
+            empty_polls = 0 if waiting else empty_polls + 1
             detail(f"{waiting:,} events wait")
-            time.sleep(POLL_INTERVAL_S)
+            return empty_polls
+
+        # The relay may have rows yet to send, so one look at empty queues is not enough.
+        wait_until(
+            count_empty_polls,
+            timeout_s=CATCH_UP_TIMEOUT_S,
+            interval_s=POLL_INTERVAL_S,
+            is_done=lambda polls: polls >= MIN_EMPTY_POLLS,
+        )
 
 
 def print_seed_logins() -> None:

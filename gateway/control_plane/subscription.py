@@ -2,11 +2,12 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+from cachetools import FIFOCache
 
 from gateway.xds.nodes import XdsProtocolError
 from gateway.xds.resource_types import ResourceType
@@ -93,7 +94,7 @@ class Subscription(ABC):
         self._resend_names: set[str] = set()
         self._response_due = False
         self._last_nonce = ""
-        self._nacked_contents: OrderedDict[str, str] = OrderedDict()
+        self._nacked_contents: FIFOCache[str, str] = FIFOCache(_MAX_NACKS_KEPT)
 
     @property
     def state(self) -> SubscriptionState:
@@ -163,8 +164,6 @@ class Subscription(ABC):
         answered = self._take_unacked()
         self.nack_reason = reason
         self._nacked_contents[answered.content_hash] = reason
-        if len(self._nacked_contents) > _MAX_NACKS_KEPT:
-            self._nacked_contents.popitem(last=False)
         return answered
 
     def _take_unacked(self) -> UnackedResponse:

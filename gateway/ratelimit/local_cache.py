@@ -1,9 +1,10 @@
 """Refusals that hold until a known time, kept in this process."""
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from cachetools import LRUCache
 
 from gateway.ratelimit.counter_store import CounterHit
 from gateway.ratelimit.searches import TypingSession
@@ -29,9 +30,8 @@ class LocalRefusalCache:
     """
 
     def __init__(self, max_entries: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._max_entries = max_entries
         self._clock = clock
-        self._refusals: OrderedDict[tuple[str, int], CachedRefusal] = OrderedDict()
+        self._refusals: LRUCache[tuple[str, int], CachedRefusal] = LRUCache(max_entries)
 
     def find(self, hit: CounterHit) -> CachedRefusal | None:
         """Return the refusal that applies to this hit, or None."""
@@ -43,15 +43,11 @@ class LocalRefusalCache:
         if self._clock() >= refusal.until_s:
             del self._refusals[hit.key, hit.limit]
             return None
-        self._refusals.move_to_end((hit.key, hit.limit))
         return refusal
 
     def put(self, hit: CounterHit, refusal: CachedRefusal) -> None:
         """Keep a refusal; the least recently used one makes place."""
         self._refusals[hit.key, hit.limit] = refusal
-        self._refusals.move_to_end((hit.key, hit.limit))
-        if len(self._refusals) > self._max_entries:
-            self._refusals.popitem(last=False)
 
     def __len__(self) -> int:
         return len(self._refusals)

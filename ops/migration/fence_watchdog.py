@@ -19,6 +19,7 @@ from typing import BinaryIO, Final
 
 from pymongo.errors import PyMongoError
 
+from chassis.concurrency.retry import RetryPolicy, retry_call
 from chassis.sharding import slot_map_store
 from ops.cluster import Cluster, open_cluster
 from ops.errors import OpsError
@@ -33,7 +34,7 @@ EXIT_TIMEOUT_S: Final = 10.0
 RESUME_GRACE_S: Final = 1.5
 """For an operator who resumes at once: both wait until the heartbeat of the killed migration has expired."""
 WAIT_TIMEOUT_S: Final = 600.0
-RETRY_INTERVAL_S: Final = 1.0
+OPEN_SLOTS_RETRY_POLICY: Final = RetryPolicy(initial_s=1.0, max_s=1.0, jitter=0)
 SHARD_TIMEOUT_MS: Final = 5_000
 """The time-out of each operation on a shard."""
 _READY_SIGNAL: Final = b"ready\n"
@@ -134,14 +135,15 @@ def main() -> None:
 
 def _retry_until_open(cluster: Cluster) -> str:
     """Return the report of what was done, or why it failed for ten minutes; "" when the slots were open."""
-    until = time.monotonic() + WAIT_TIMEOUT_S
-    while True:
-        try:
-            return asyncio.run(_open_slots(cluster))
-        except (OpsError, PyMongoError) as error:
-            if time.monotonic() > until:
-                return f"slots may still be fenced: {error}"
-            time.sleep(RETRY_INTERVAL_S)
+    try:
+        return retry_call(
+            lambda: asyncio.run(_open_slots(cluster)),
+            OPEN_SLOTS_RETRY_POLICY,
+            on=(OpsError, PyMongoError),
+            deadline=time.monotonic() + WAIT_TIMEOUT_S,
+        )
+    except (OpsError, PyMongoError) as error:
+        return f"slots may still be fenced: {error}"
 
 
 async def _open_slots(cluster: Cluster) -> str:

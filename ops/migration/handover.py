@@ -10,6 +10,7 @@ from typing import Any, Final
 import pymongo
 from pymongo.errors import PyMongoError
 
+from chassis.concurrency.retry import RetryPolicy, retry_call_async
 from chassis.sharding import rebalance
 from chassis.sharding.slot_map import SlotMap, SlotMove
 from ops.errors import OpsError
@@ -30,7 +31,7 @@ SWITCH_TIMEOUT_S: Final = 2.5
 """The time for the switch; after it the result is looked up."""
 LIFT_FENCE_TIMEOUT_S: Final = 60.0
 LIFT_FENCE_ATTEMPT_TIMEOUT_S: Final = 5.0
-POLL_INTERVAL_S: Final = 0.2
+LIFT_FENCE_RETRY_POLICY: Final = RetryPolicy(initial_s=0.2, max_s=0.2, jitter=0)
 MAX_FENCE_ATTEMPTS: Final = 8
 MAX_COPY_ATTEMPTS: Final = 3
 FENCE_RETRY_DELAY_S: Final = 3.0
@@ -214,22 +215,23 @@ async def lift_fence(editor: SlotMapEditor, migration: ActiveMigration) -> None:
     Raises:
         OpsError: a shard did not answer for a minute; it refuses writes until this is repeated.
     """
-    until = time.monotonic() + LIFT_FENCE_TIMEOUT_S
-    while True:
-        try:
-            with pymongo.timeout(LIFT_FENCE_ATTEMPT_TIMEOUT_S):
-                await editor.reload()
-                if editor.slot_map.fenced:
-                    await editor.replace_slot_map(rebalance.with_fence(editor.slot_map, ()))
-                owner = migration.target if migration.is_switched(editor.slot_map) else migration.source
-                return await editor.publish_to_shard(owner)
-        except PyMongoError as error:
-            if time.monotonic() > until:
-                raise OpsError(
-                    f"writes to {migration} are refused now, as a shard does not answer; once it does: "
-                    "ic shards move --resume"
-                ) from error
-            await asyncio.sleep(POLL_INTERVAL_S)
+
+    async def attempt() -> None:
+        with pymongo.timeout(LIFT_FENCE_ATTEMPT_TIMEOUT_S):
+            await editor.reload()
+            if editor.slot_map.fenced:
+                await editor.replace_slot_map(rebalance.with_fence(editor.slot_map, ()))
+            owner = migration.target if migration.is_switched(editor.slot_map) else migration.source
+            await editor.publish_to_shard(owner)
+
+    deadline = time.monotonic() + LIFT_FENCE_TIMEOUT_S
+    try:
+        await retry_call_async(attempt, LIFT_FENCE_RETRY_POLICY, on=PyMongoError, deadline=deadline)
+    except PyMongoError as error:
+        raise OpsError(
+            f"writes to {migration} are refused now, as a shard does not answer; once it does: "
+            "ic shards move --resume"
+        ) from error
 
 
 async def _run_to_completion(work: Coroutine[Any, Any, None]) -> None:

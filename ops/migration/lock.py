@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import os
 import socket
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final, TypeVar
 
@@ -21,6 +20,7 @@ from pymongo.write_concern import WriteConcern
 from chassis.sharding.slot_map_store import CLUSTER_DATABASE
 from ops.errors import OpsError
 from ops.provision import AdminClient
+from ops.waiting import wait_until_async
 
 T = TypeVar("T")
 
@@ -158,10 +158,18 @@ async def _take_next_epoch(before: int, locks: AsyncCollection[dict[str, Any]]) 
 
 async def _wait_for_silence(locks: AsyncCollection[dict[str, Any]]) -> None:
     silent = {"$lt": ["$time", {"$subtract": ["$$NOW", int(HEARTBEAT_TIMEOUT_S * 1000)]}]}
-    until = time.monotonic() + HEARTBEAT_TIMEOUT_S + 2 * HEARTBEAT_INTERVAL_S
-    while (heartbeat := await locks.find_one(_HEARTBEAT)) is not None:
-        if await locks.find_one(_HEARTBEAT | {"$expr": silent}) is not None:
-            return
-        if time.monotonic() > until:
-            raise MigrationRunningError(heartbeat["runner"])
-        await asyncio.sleep(POLL_INTERVAL_S)
+
+    async def find_living() -> dict[str, Any] | None:
+        heartbeat = await locks.find_one(_HEARTBEAT)
+        if heartbeat is None or await locks.find_one(_HEARTBEAT | {"$expr": silent}) is not None:
+            return None
+        return heartbeat
+
+    living = await wait_until_async(
+        find_living,
+        timeout_s=HEARTBEAT_TIMEOUT_S + 2 * HEARTBEAT_INTERVAL_S,
+        interval_s=POLL_INTERVAL_S,
+        is_done=lambda heartbeat: heartbeat is None,
+    )
+    if living is not None:
+        raise MigrationRunningError(living["runner"])

@@ -9,6 +9,7 @@ from typing import Any, Final
 import grpc
 from google.protobuf.message import Message
 
+from chassis.concurrency.retry import RetryPolicy, retry_call
 from chassis.errors import DomainError
 from chassis.grpc.error_status import STATUS_DETAILS_METADATA_KEY, status_to_error
 from chassis.security.service_identity import ServiceIdentity
@@ -23,7 +24,7 @@ from ops.service_names import OPERATOR_SERVICE
 CALL_TIMEOUT_S: Final = 8.0
 COMPANY_KNOWN_TIMEOUT_S: Final = 20.0
 """The time for the services to know a company that has just registered."""
-POLL_INTERVAL_S: Final = 0.1
+COMPANY_KNOWN_RETRY_POLICY: Final = RetryPolicy(initial_s=0.1, max_s=0.1, jitter=0)
 
 
 class ModerationClient:
@@ -89,14 +90,13 @@ class ModerationClient:
 
     def verify_company(self, company_id: str) -> user.Company:
         """Verify a company, which may have registered a moment ago."""
-        until = time.monotonic() + COMPANY_KNOWN_TIMEOUT_S
-        while True:
-            try:
-                return self.set_company_state(company_id, "VERIFIED")
-            except DomainError as error:
-                if error.reason != "COMPANY_NOT_FOUND" or time.monotonic() > until:
-                    raise
-            time.sleep(POLL_INTERVAL_S)
+        return retry_call(
+            lambda: self.set_company_state(company_id, "VERIFIED"),
+            COMPANY_KNOWN_RETRY_POLICY,
+            on=DomainError,
+            may_retry=lambda error, _failures: error.reason == "COMPANY_NOT_FOUND",
+            deadline=time.monotonic() + COMPANY_KNOWN_TIMEOUT_S,
+        )
 
     def _listings(self, rpc: str, request: Message) -> Any:
         return self._call("internship", InternshipServiceStub, rpc, request)

@@ -6,19 +6,19 @@ uses the index `user_credential`.
 """
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Generic, TypeVar, cast
+from typing import Any, Final, Generic, TypeVar, cast
 
 from pymongo import ASCENDING, IndexModel, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
+from chassis.concurrency.retry import retry_call_async
 from chassis.errors import unavailable
 from chassis.ids import slot_of, slot_of_key
 from chassis.mongo.documents import Document, from_document, to_document
 from chassis.mongo.provision import CollectionSpec
-from chassis.sharding.repository import MAX_UPDATE_ATTEMPTS, Repository, pause_before_retry
+from chassis.sharding.repository import UPDATE_RETRY_POLICY, Repository
 from chassis.sharding.shards import Shards
 from chassis.sharding.transactions import Transaction
 from services.auth.domain.accounts import CODE_LIFE, Account
@@ -128,12 +128,13 @@ class AccountRepository(Repository[Account]):
             before = await self._find_in(tx.db, user_id)
             return await self._apply_change(tx, user_id, before, decide(before))
 
-        for attempt in range(MAX_UPDATE_ATTEMPTS):
-            if attempt:
-                await pause_before_retry(attempt)
-            with suppress(DuplicateKeyError):  # another call opened the account between read and insert
-                return cast("AccountChangeResult[T]", await self._run(user_id, work))
-        raise unavailable("The account")
+        try:  # a duplicate: another call opened the account between read and insert
+            changed = await retry_call_async(
+                lambda: self._run(user_id, work), UPDATE_RETRY_POLICY, on=DuplicateKeyError
+            )
+        except DuplicateKeyError:
+            raise unavailable("The account") from None
+        return cast("AccountChangeResult[T]", changed)
 
     async def _apply_change(
         self, tx: Transaction, user_id: str, before: Account | None, change: AccountChange[T]
@@ -150,15 +151,18 @@ class AccountRepository(Repository[Account]):
 
     async def _upsert(self, collection: str, address: str, update: Document) -> Document:
         shard = self._shards.shard_for(slot_of_key(address))
-        for attempt in range(MAX_UPDATE_ATTEMPTS):
-            if attempt:
-                await pause_before_retry(attempt)
-            with suppress(DuplicateKeyError):  # two upserts at once: the loser finds the winner's document
-                found = await shard.db[collection].find_one_and_update(
-                    {"_id": address}, update, upsert=True, return_document=ReturnDocument.AFTER
-                )
-                return cast("Document", found)
-        raise unavailable("The e-mail directory")
+
+        async def attempt() -> Any:
+            return await shard.db[collection].find_one_and_update(
+                {"_id": address}, update, upsert=True, return_document=ReturnDocument.AFTER
+            )
+
+        try:  # a duplicate: two upserts at once, of which the loser finds the winner's document
+            return cast(
+                "Document", await retry_call_async(attempt, UPDATE_RETRY_POLICY, on=DuplicateKeyError)
+            )
+        except DuplicateKeyError:
+            raise unavailable("The e-mail directory") from None
 
     async def replace_hash(self, user_id: str, old: str, new: str) -> None:
         """Replace an outdated hash by one of the same password with today's parameters."""

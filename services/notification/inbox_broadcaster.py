@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
-from chassis.concurrency.backoff import jittered_delay_s
+from chassis.concurrency.backoff import Backoff, keep_reconnecting
 from chassis.concurrency.tasks import run_until_first_exit
 from chassis.errors import DomainError, overloaded, unavailable
 from chassis.observability.logging import get_logger
@@ -151,19 +151,22 @@ class InboxBroadcaster:
             del self._count[user_id]
 
     async def _follow(self, name: str) -> None:
-        failures = 0
-        while True:
-            try:
-                async for notification in self._source.watch_inserts(name, self._open[name].set):
-                    failures = 0
-                    self._deliver(name, notification)
-            except Exception as problem:
-                _log.warning("live inboxes lost a shard", shard=name, error=str(problem))
+        def end_streams() -> None:
             # Entries are missed until the shard is followed again, so readers resume from their last one.
             self._open[name].clear()
             self._end_all(name, unavailable(_INBOX))
-            await asyncio.sleep(jittered_delay_s(failures))
-            failures += 1
+
+        async def deliver_inserts(backoff: Backoff) -> None:
+            async for notification in self._source.watch_inserts(name, self._open[name].set):
+                backoff.reset()
+                self._deliver(name, notification)
+            end_streams()
+
+        def report_error(error: Exception) -> None:
+            _log.warning("live inboxes lost a shard", shard=name, error=str(error))
+            end_streams()
+
+        await keep_reconnecting(deliver_inserts, report_error)
 
     def _deliver(self, name: str, notification: Notification) -> None:
         for listener in tuple(self._listeners[name].get(notification.recipient_id, ())):

@@ -7,7 +7,7 @@ from collections import Counter
 import httpx
 import pytest
 
-from chassis.concurrency.circuit_breaker import OPEN_DURATION_S
+from chassis.concurrency.circuit_breaker import BreakerPolicy
 from devstack.seed.signed_in_users import SignedInUser
 from gateway.xds.mesh import AbortFault, DelayFault, ServiceFault
 from tests.faults.user_pool import UserPool, list_all_pages
@@ -18,7 +18,7 @@ from tests.waiting import WAIT_TIMEOUT_S
 pytestmark = pytest.mark.thorough
 
 READS = 100
-RECOVERY_TIMEOUT_S = OPEN_DURATION_S + WAIT_TIMEOUT_S
+RECOVERY_TIMEOUT_S = BreakerPolicy().open_duration_s + WAIT_TIMEOUT_S
 
 
 @pytest.mark.parametrize(("percent", "least", "most"), [(30, 10, 55), (100, READS, READS)])

@@ -19,6 +19,7 @@ from devstack.process import StackProcess, StartStage
 from devstack.stack import Stack
 from devstack.supervisor import SupervisorClient
 from ops.errors import OpsError
+from ops.waiting import wait_until
 from verify.chaos import clock_skew, full_disk, relay_leases
 from verify.chaos.fault_schedule import ChaosFaultKind, Fault, FaultTargets
 
@@ -98,11 +99,19 @@ class FaultInjector:
 
     def wait_until_ready(self) -> list[str]:
         """Wait until all processes are ready again; return the names of those that are not after a minute."""
-        until = time.monotonic() + READY_TIMEOUT_S
         waiting: list[StackProcess] = list(self._stack.processes)
-        while waiting and time.monotonic() < until:
+
+        def list_waiting() -> list[StackProcess]:
+            nonlocal waiting
             waiting = [process for process in waiting if not process.probe().ready]
-            time.sleep(POLL_INTERVAL_S)
+            return waiting
+
+        wait_until(
+            list_waiting,
+            timeout_s=READY_TIMEOUT_S,
+            interval_s=POLL_INTERVAL_S,
+            is_done=lambda left: not left,
+        )
         return [process.name for process in waiting]
 
     def _pause(self, fault: Fault) -> None:

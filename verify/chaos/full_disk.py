@@ -13,6 +13,7 @@ from typing import Final
 
 from pymongo.errors import PyMongoError
 
+from chassis.concurrency.retry import RetryPolicy, retry_call
 from devstack import binaries, elections, rabbit
 from devstack.stack import Stack
 from devstack.topology_parts import StackShard
@@ -21,7 +22,7 @@ from ops.errors import OpsError
 FREE_LIMIT_ABOVE_ANY_DISK: Final = "1000000GB"
 _ANSWER_TIMEOUT_S: Final = 20.0
 _RESTORE_TIMEOUT_S: Final = 120.0
-_RETRY_INTERVAL_S: Final = 1.0
+_RESTORE_RETRY_POLICY: Final = RetryPolicy(initial_s=1.0, max_s=1.0, jitter=0)
 
 
 def fill_disk(stack: Stack, target: str, for_s: float) -> None:
@@ -47,14 +48,12 @@ def _fill_broker(stack: Stack, for_s: float) -> None:
 
 def _restore_free_limit(stack: Stack) -> None:
     """Restore the limit, with retries for two minutes, as the rest of the run needs a working broker."""
-    until = time.monotonic() + _RESTORE_TIMEOUT_S
-    while True:
-        try:
-            return _set_free_limit(stack, rabbit.DISK_FREE_LIMIT)
-        except OpsError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(_RETRY_INTERVAL_S)
+    retry_call(
+        lambda: _set_free_limit(stack, rabbit.DISK_FREE_LIMIT),
+        _RESTORE_RETRY_POLICY,
+        on=OpsError,
+        deadline=time.monotonic() + _RESTORE_TIMEOUT_S,
+    )
 
 
 def _set_free_limit(stack: Stack, limit: str) -> None:

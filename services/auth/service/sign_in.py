@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Final
 
 from chassis.clock import Clock
+from chassis.concurrency.retry import RetryPolicy, retry_call_async
 from chassis.errors import unavailable
 from chassis.ids import new_id, slot_of_key
 from services.auth.domain.accounts import Account, AccountPlan, invalid_credentials
@@ -27,7 +28,11 @@ from services.auth.service.sign_in_throttle import ReportStanding, SignInThrottl
 from services.auth.service.token_issuer import SessionRevoker, TokenIssuer
 
 REFRESH_GRACE: Final = timedelta(seconds=10)
-_MAX_RACES: Final = 5
+_ROTATION_RETRY_POLICY: Final = RetryPolicy(initial_s=0.005, max_s=0.05, max_attempts=5)
+
+
+class _RotationLostError(Exception):
+    """Another call has exchanged a token of the session first."""
 
 
 class SignIn:
@@ -138,22 +143,29 @@ class SignIn:
 
     async def _exchange_token(self, presented: PresentedRefreshToken) -> Session:
         """Return the session after its token is exchanged, by this call or by one just before it."""
-        for _ in range(_MAX_RACES):
-            session = await self._sessions.get(presented.token.session_id)
-            if session is None:
-                raise invalid_refresh_token()
-            now = self._clock.now()
-            status = session.check_refresh_token(presented, self._refresh_grace, now)
-            if status is RefreshTokenStatus.REPEATED:
-                return session
-            if status is RefreshTokenStatus.REUSED:
-                await self._end_compromised(session)
-            if status is not RefreshTokenStatus.CURRENT:
-                raise invalid_refresh_token()
-            rotated = session.rotate(presented, now)
-            if await self._sessions.rotate(session, rotated):
-                return rotated
-        raise unavailable("The session")
+        try:
+            return await retry_call_async(
+                lambda: self._try_exchange(presented), _ROTATION_RETRY_POLICY, on=_RotationLostError
+            )
+        except _RotationLostError:
+            raise unavailable("The session") from None
+
+    async def _try_exchange(self, presented: PresentedRefreshToken) -> Session:
+        session = await self._sessions.get(presented.token.session_id)
+        if session is None:
+            raise invalid_refresh_token()
+        now = self._clock.now()
+        status = session.check_refresh_token(presented, self._refresh_grace, now)
+        if status is RefreshTokenStatus.REPEATED:
+            return session
+        if status is RefreshTokenStatus.REUSED:
+            await self._end_compromised(session)
+        if status is not RefreshTokenStatus.CURRENT:
+            raise invalid_refresh_token()
+        rotated = session.rotate(presented, now)
+        if not await self._sessions.rotate(session, rotated):
+            raise _RotationLostError
+        return rotated
 
     async def _end_compromised(self, session: Session) -> None:
         event = SessionWasCompromised(user_id=session.user_id, session_id=session.id)

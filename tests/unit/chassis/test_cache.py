@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chassis.cache import Cache
-from chassis.cache.cache import LEASE_TTL_S, STALE_COPY_TTL_S
+from chassis.cache.cache import DEFAULT_CACHE_POLICY
 from chassis.call_context import CallContext, bind_call, current_call
 from chassis.errors import DomainError, unavailable
 from internshipconnect.events.v1.events_pb2 import UserVerified
@@ -384,7 +384,7 @@ async def test_when_loading_fails_the_last_answer_is_given_and_marked_stale(
     source.fails_with = unavailable("mongo")
     assert await during_a_call(cache, source) == ("first", True)
     source.fails_with, source.value = None, "second"
-    now.value += LEASE_TTL_S
+    now.value += DEFAULT_CACHE_POLICY.lease_ttl_s
     assert await during_a_call(cache, source) == ("second", False)
 
 
@@ -440,7 +440,7 @@ async def test_an_answer_older_than_ten_minutes_is_not_given_any_more(
     cache: Cache, source: HeldLoader, now: CacheClock
 ) -> None:
     await during_a_call(cache, source)
-    now.value += STALE_COPY_TTL_S + 1
+    now.value += DEFAULT_CACHE_POLICY.stale_copy_ttl_s + 1
     source.fails_with = unavailable("mongo")
     with pytest.raises(DomainError):
         await during_a_call(cache, source)

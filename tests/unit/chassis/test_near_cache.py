@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chassis.cache import Cache
-from chassis.cache.local_cache import MAX_BYTES, MAX_COPIES, MAX_COPY_AGE_S, LocalEntryCache
+from chassis.cache.local_cache import DEFAULT_LOCAL_CACHE_POLICY, LocalCachePolicy, LocalEntryCache
 from internshipconnect.events.v1.events_pb2 import UserVerified
 from tests.fakes.cache_store import InMemoryCacheStore, RemoteCacheStore
 from tests.fakes.invalidation_source import FakeInvalidationSource
@@ -202,7 +202,9 @@ def test_a_watch_that_ends_leaves_the_copies_of_other_watches(
     assert kept(near, "test:other") == ANSWER
 
 
-@pytest.mark.parametrize(("lives_s", "good_for_s"), [(60.0, MAX_COPY_AGE_S), (0.5, 0.5)])
+@pytest.mark.parametrize(
+    ("lives_s", "good_for_s"), [(60.0, DEFAULT_LOCAL_CACHE_POLICY.max_age_s), (0.5, 0.5)]
+)
 def test_a_copy_lives_no_longer_than_two_seconds_and_than_its_answer(
     near: LocalEntryCache, now: NearCacheClock, lives_s: float, good_for_s: float
 ) -> None:
@@ -215,7 +217,7 @@ def test_a_copy_lives_no_longer_than_two_seconds_and_than_its_answer(
 
 
 def test_beyond_the_bound_the_copies_that_were_used_last_stay(watches: FakeInvalidationSource) -> None:
-    near = LocalEntryCache(watches, max_copies=3)
+    near = LocalEntryCache(watches, policy=LocalCachePolicy(max_copies=3))
     for key in ("a", "b", "c"):
         keep(near, key)
     near.find("a")
@@ -225,7 +227,7 @@ def test_beyond_the_bound_the_copies_that_were_used_last_stay(watches: FakeInval
 
 
 def test_large_answers_leave_space_for_fewer(watches: FakeInvalidationSource) -> None:
-    near = LocalEntryCache(watches, max_bytes=1_000)
+    near = LocalEntryCache(watches, policy=LocalCachePolicy(max_bytes=1_000))
     for key in ("a", "b", "c"):
         keep(near, key, b"." * 400)
 
@@ -233,7 +235,7 @@ def test_large_answers_leave_space_for_fewer(watches: FakeInvalidationSource) ->
 
 
 def test_space_is_given_back_when_copies_go_or_are_replaced(watches: FakeInvalidationSource) -> None:
-    near = LocalEntryCache(watches, max_bytes=1_000)
+    near = LocalEntryCache(watches, policy=LocalCachePolicy(max_bytes=1_000))
     for _ in range(10):
         keep(near, "a", b"." * 400)
         keep(near, "gone", b"." * 400)
@@ -244,7 +246,7 @@ def test_space_is_given_back_when_copies_go_or_are_replaced(watches: FakeInvalid
 
 
 def test_an_answer_that_fits_nowhere_is_not_kept_and_does_no_harm(watches: FakeInvalidationSource) -> None:
-    near = LocalEntryCache(watches, max_bytes=1_000)
+    near = LocalEntryCache(watches, policy=LocalCachePolicy(max_bytes=1_000))
     keep(near, "large", b"." * 2_000)
     keep(near, "a")
 
@@ -253,7 +255,8 @@ def test_an_answer_that_fits_nowhere_is_not_kept_and_does_no_harm(watches: FakeI
 
 
 def test_the_bounds_are_twenty_thousand_copies_and_32_mib() -> None:
-    assert (MAX_COPIES, MAX_BYTES) == (20_000, 32 * 1024 * 1024)
+    policy = DEFAULT_LOCAL_CACHE_POLICY
+    assert (policy.max_copies, policy.max_bytes) == (20_000, 32 * 1024 * 1024)
 
 
 async def test_a_warm_read_does_not_ask_the_store(

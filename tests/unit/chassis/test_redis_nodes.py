@@ -7,8 +7,15 @@ import pytest
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.exceptions import ConnectionError as NoConnection
 
-from chassis.redis.nodes import FAILURES_TO_OPEN, GuardedRedisNode, GuardedRedisNodes, StoreUnavailableError
+from chassis.redis.nodes import (
+    NODE_BREAKER_POLICY,
+    GuardedRedisNode,
+    GuardedRedisNodes,
+    StoreUnavailableError,
+)
 from tests.virtual_time import in_virtual_time
+
+FAILURES_TO_OPEN = NODE_BREAKER_POLICY.failures_to_open
 
 
 class FakeRedisNode:

@@ -19,7 +19,7 @@ from chassis.messaging import IncomingEvent
 from chassis.mongo.documents import Document
 from chassis.mongo.provision import CollectionSpec
 from chassis.sharding import repository as module
-from chassis.sharding.repository import MAX_UPDATE_ATTEMPTS, Repository
+from chassis.sharding.repository import UPDATE_RETRY_POLICY, Repository
 from chassis.sharding.shards import Shards
 from chassis.sharding.transactions import Transaction
 from internshipconnect.events.v1.events_pb2 import UserVerified
@@ -114,7 +114,7 @@ class FakeShards:
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "RETRY_BASE_S", 0.0)
+    monkeypatch.setattr(module, "UPDATE_RETRY_POLICY", replace(UPDATE_RETRY_POLICY, initial_s=0.0))
 
 
 @pytest.fixture
@@ -206,7 +206,7 @@ async def test_a_change_that_others_always_forestall_is_refused_as_overloaded(sh
     with pytest.raises(DomainError) as refused:
         await repository.update(counter.id, step(1))
     assert refused.value.reason == "OVERLOADED"
-    assert attempts == MAX_UPDATE_ATTEMPTS
+    assert attempts == UPDATE_RETRY_POLICY.max_attempts
     assert shard.emitted == []
 
 

@@ -10,13 +10,12 @@ import pytest
 from chassis.call_context import CallContext, bind_call, current_principal
 from chassis.errors import DomainError, Violation, invalid_argument, not_found, overloaded, unavailable
 from chassis.grpc.client import (
-    MAX_ATTEMPTS,
-    MAX_ATTEMPTS_WHEN_OVERLOADED,
-    MAX_CONCURRENT_CALLS_PER_PEER,
+    DEFAULT_CLIENT_POLICY,
+    ClientPolicy,
     PeerRetryBudget,
     Peers,
 )
-from chassis.grpc.hedging import MIN_SAMPLES
+from chassis.grpc.hedging import DEFAULT_HEDGING_POLICY
 from chassis.observability.tracing import continue_trace, current_trace_id
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServiceStub
@@ -88,7 +87,7 @@ async def test_a_call_that_may_be_repeated_is_repeated_when_the_peer_is_unavaila
     house: GrpcHarness,
 ) -> None:
     async def at_the_third(_request: Any) -> pb.Internship:
-        if len(house.listings.requests) < MAX_ATTEMPTS:
+        if len(house.listings.requests) < DEFAULT_CLIENT_POLICY.max_attempts:
             raise unavailable("The store")
         return pb.Internship(title="at last")
 
@@ -102,12 +101,12 @@ async def test_it_is_not_repeated_for_ever(house: GrpcHarness) -> None:
 
     house.listings.behaviour = never
     assert (await failure(stub_of(house.peers).GetInternship(GET))).reason == "UNAVAILABLE"
-    assert len(house.listings.requests) == MAX_ATTEMPTS
+    assert len(house.listings.requests) == DEFAULT_CLIENT_POLICY.max_attempts
 
 
 async def test_a_call_that_a_busy_peer_refused_is_repeated_once(house: GrpcHarness) -> None:
     async def at_the_second(_request: Any) -> pb.Internship:
-        if len(house.listings.requests) < MAX_ATTEMPTS_WHEN_OVERLOADED:
+        if len(house.listings.requests) < DEFAULT_CLIENT_POLICY.max_attempts_when_overloaded:
             raise overloaded("This service")
         return pb.Internship(title="at last")
 
@@ -119,7 +118,7 @@ async def test_a_call_that_a_busy_peer_refused_is_repeated_once(house: GrpcHarne
     house.listings.behaviour = never
     house.listings.requests.clear()
     assert (await failure(stub_of(house.peers).GetInternship(GET))).reason == "OVERLOADED"
-    assert len(house.listings.requests) == MAX_ATTEMPTS_WHEN_OVERLOADED
+    assert len(house.listings.requests) == DEFAULT_CLIENT_POLICY.max_attempts_when_overloaded
 
 
 async def test_a_refusal_is_not_repeated(house: GrpcHarness) -> None:
@@ -188,16 +187,16 @@ async def test_a_read_that_is_late_is_asked_once_more_and_others_are_not(house: 
     async def stuck_once(_request: Any) -> Any:
         nonlocal answered
         answered += 1
-        if answered == MIN_SAMPLES + 1:
+        if answered == DEFAULT_HEDGING_POLICY.min_samples + 1:
             await asyncio.sleep(600)
         return pb.Internship(title=f"answer {answered}")
 
     house.listings.behaviour = stuck_once
     stub = stub_of(house.peers)
-    for _ in range(MIN_SAMPLES):
+    for _ in range(DEFAULT_HEDGING_POLICY.min_samples):
         await stub.GetInternship(GET)
     began = time.monotonic()
-    assert (await stub.GetInternship(GET)).title == f"answer {MIN_SAMPLES + 2}"
+    assert (await stub.GetInternship(GET)).title == f"answer {DEFAULT_HEDGING_POLICY.min_samples + 2}"
     assert time.monotonic() - began < WAIT_TIMEOUT_S
 
     async def late(_request: Any) -> pb.TakeOpeningResponse:
@@ -222,7 +221,10 @@ async def test_a_peer_that_hangs_holds_a_bounded_number_of_calls(
 
     house.listings.behaviour = hang
     stub = stub_of(house.peers)
-    held = [asyncio.ensure_future(stub.TakeOpening(TAKE)) for _ in range(MAX_CONCURRENT_CALLS_PER_PEER)]
+    held = [
+        asyncio.ensure_future(stub.TakeOpening(TAKE))
+        for _ in range(DEFAULT_CLIENT_POLICY.max_concurrent_calls)
+    ]
     await asyncio.sleep(0)
     with monkeypatch.context() as patch:
         patch.setattr(
@@ -252,7 +254,7 @@ def test_a_service_without_an_address_is_an_error(house: GrpcHarness) -> None:
 
 
 def test_retries_stop_when_their_budget_is_spent_and_successes_earn_it_back() -> None:
-    budget = PeerRetryBudget(max_retries=2)
+    budget = PeerRetryBudget(ClientPolicy(max_saved_retries=2))
     assert [budget.try_withdraw() for _ in range(3)] == [True, True, False]
     for _ in range(10):
         budget.deposit()

@@ -3,15 +3,11 @@
 import asyncio
 from contextlib import suppress
 
-from chassis.grpc.adaptive_concurrency import (
-    MAX_LOOP_LAG_S,
-    MIN_CONCURRENT_CALLS,
-    MIN_ENDED_CALLS,
-    AdaptiveConcurrencyLimit,
-)
+from chassis.grpc.adaptive_concurrency import AdaptiveConcurrencyLimit, ConcurrencyLimitPolicy
 from tests.virtual_time import block_event_loop, in_virtual_time
 
-FAR_TOO_LATE_S = 2 * MAX_LOOP_LAG_S
+POLICY = ConcurrencyLimitPolicy()
+FAR_TOO_LATE_S = 2 * POLICY.max_loop_lag_s
 
 
 def test_it_falls_fast_when_the_loop_is_never_in_time_and_never_below_its_least() -> None:
@@ -24,13 +20,13 @@ def test_it_falls_fast_when_the_loop_is_never_in_time_and_never_below_its_least(
         pressure.in_flight = pressure.limit
     assert limits[0] == 320
     assert limits == sorted(limits, reverse=True)
-    assert limits[-1] == MIN_CONCURRENT_CALLS
+    assert limits[-1] == POLICY.min_concurrent_calls
 
 
 def test_it_grows_back_to_the_whole_when_the_loop_keeps_up() -> None:
     pressure = AdaptiveConcurrencyLimit(1_000)
     pressure.adjust(FAR_TOO_LATE_S)
-    assert pressure.limit == MIN_CONCURRENT_CALLS
+    assert pressure.limit == POLICY.min_concurrent_calls
     for _ in range(90):
         pressure.adjust(0.0)
     assert pressure.limit == 1_000
@@ -45,7 +41,7 @@ def test_a_bound_smaller_than_the_least_stays_what_it_is() -> None:
 def test_it_falls_when_most_calls_took_more_than_half_of_their_time() -> None:
     pressure = AdaptiveConcurrencyLimit(1_000)
     pressure.in_flight = 400
-    for _ in range(MIN_ENDED_CALLS):
+    for _ in range(POLICY.min_ended_calls):
         pressure.record_end(was_late=True)
     pressure.adjust(0.0)
     assert pressure.limit == 320
@@ -55,10 +51,10 @@ def test_it_falls_when_most_calls_took_more_than_half_of_their_time() -> None:
 
 def test_it_stays_when_only_some_calls_were_late_or_too_few_have_ended() -> None:
     pressure = AdaptiveConcurrencyLimit(1_000)
-    for number in range(2 * MIN_ENDED_CALLS):
+    for number in range(2 * POLICY.min_ended_calls):
         pressure.record_end(was_late=bool(number % 2))
     pressure.adjust(0.0)
-    for _ in range(MIN_ENDED_CALLS - 1):
+    for _ in range(POLICY.min_ended_calls - 1):
         pressure.record_end(was_late=True)
     pressure.adjust(0.0)
     assert pressure.limit == 1_000

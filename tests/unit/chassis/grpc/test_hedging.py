@@ -7,11 +7,12 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from chassis.errors import DomainError, not_found, overloaded, unavailable
-from chassis.grpc.hedging import MIN_HEDGE_DELAY_S, MIN_SAMPLES, HedgedCall, LatencyWindow
+from chassis.grpc.hedging import HedgedCall, HedgingPolicy, LatencyWindow
 from tests.virtual_time import in_virtual_time
 
 Send = Callable[[], Awaitable[str]]
 LONG_S = 30.0
+POLICY = HedgingPolicy()
 
 
 class ScriptedPeer:
@@ -37,7 +38,7 @@ async def quickly() -> str:
 
 
 async def late() -> str:
-    await asyncio.sleep(20 * MIN_HEDGE_DELAY_S)
+    await asyncio.sleep(20 * POLICY.min_delay_s)
     return "late"
 
 
@@ -62,7 +63,7 @@ async def hedge(*told: list[bool], allowed: bool = True) -> HedgedCall:
     """Return a hedged call with fast latencies recorded."""
     known = HedgedCall(lambda: allowed, told[0].append if told else lambda _: None)
     peer = ScriptedPeer()
-    for _ in range(MIN_SAMPLES):
+    for _ in range(POLICY.min_samples):
         await known.run(peer.ask, soon())
     return known
 
@@ -105,7 +106,7 @@ async def test_while_little_is_known_of_a_kind_of_call_it_is_sent_once() -> None
 async def test_without_budget_or_time_there_is_no_second_call() -> None:
     peer = ScriptedPeer(late, late)
     assert await (await hedge(allowed=False)).run(peer.ask, soon()) == "late"
-    assert await (await hedge()).run(peer.ask, time.monotonic() + MIN_HEDGE_DELAY_S) == "late"
+    assert await (await hedge()).run(peer.ask, time.monotonic() + POLICY.min_delay_s) == "late"
     assert peer.calls == 2
 
 
@@ -141,7 +142,7 @@ async def test_a_caller_that_gives_up_cancels_both_calls() -> None:
     known = await hedge()
     caller = asyncio.ensure_future(known.run(peer.ask, soon()))
     while peer.calls < 2:
-        await asyncio.sleep(MIN_HEDGE_DELAY_S)
+        await asyncio.sleep(POLICY.min_delay_s)
     caller.cancel()
     with pytest.raises(asyncio.CancelledError):
         await caller
@@ -150,7 +151,7 @@ async def test_a_caller_that_gives_up_cancels_both_calls() -> None:
 
 def test_what_is_late_follows_the_slowest_twentieth_of_the_last_calls() -> None:
     latencies = LatencyWindow()
-    for _ in range(MIN_SAMPLES - 1):
+    for _ in range(POLICY.min_samples - 1):
         latencies.record(0.5)
     assert latencies.late_after_s is None
     for milliseconds in range(1, 1 + 221):

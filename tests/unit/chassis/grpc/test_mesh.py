@@ -10,7 +10,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
 
-from chassis.grpc.client import MAX_ATTEMPTS, PeerChannel, Peers
+from chassis.grpc.client import DEFAULT_CLIENT_POLICY, PeerChannel, Peers
 from chassis.grpc.mesh import MeshMembership, mesh_checks
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -89,7 +89,7 @@ async def test_in_a_mesh_grpc_repeats_calls_and_the_chassis_does_not(bootstrap: 
         Peers({"user": "127.0.0.1:1"}, EmptyIdentity()),
     )
     assert _attempts(within) == 1
-    assert _attempts(without) == MAX_ATTEMPTS
+    assert _attempts(without) == DEFAULT_CLIENT_POLICY.max_attempts
     assert [check.name for check in mesh_checks(within)] == ["control plane"]
     assert mesh_checks(without) == []
     await within.close()
@@ -99,4 +99,4 @@ async def test_in_a_mesh_grpc_repeats_calls_and_the_chassis_does_not(bootstrap: 
 def _attempts(peers: Peers) -> int:
     channel: object = peers.channel("user")
     assert isinstance(channel, PeerChannel)
-    return channel.attempts
+    return channel.policy.max_attempts
