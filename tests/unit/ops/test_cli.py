@@ -12,7 +12,7 @@ import pytest
 from devstack.commands.status import fit_columns
 from ops.cli import command_modules, command_summary, main
 from ops.cluster import ClusterShard, even_slot_map
-from ops.paths import REPO
+from ops.paths import REPO, STATE
 from verify.commands.test import ResultTally
 
 Screen = pytest.CaptureFixture[str]
@@ -163,6 +163,9 @@ def fresh_checkout(tmp_path: Path) -> Path:
     """Return a copy of the packages and the contracts, without any stubs."""
     for name in ("chassis", "devstack", "gateway", "ops", "protos", "services", "verify"):
         shutil.copytree(REPO / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    # What the tools need is installed once, not in each copy.
+    (tmp_path / STATE.name).mkdir()
+    (tmp_path / STATE.name / "tools").symlink_to(STATE / "tools")
     return tmp_path
 
 
