@@ -45,7 +45,11 @@ class ValidationInterceptor:
             normalize_texts(message)
             broken = [_to_field_violation(descriptor, violation) for violation in violations_of(message)]
             if wrong_values is not None:
-                broken += [Violation(".".join(wrong.path), wrong.problem) for wrong in wrong_values(message)]
+                described = {violation.field for violation in broken}
+                found_values = [
+                    Violation(".".join(each.path), each.problem) for each in wrong_values(message)
+                ]
+                broken += [violation for violation in found_values if violation.field not in described]
             if broken:
                 raise invalid_argument(*broken)
             return await proceed(message, context)

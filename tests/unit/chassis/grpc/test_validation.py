@@ -11,9 +11,10 @@ from chassis.grpc.handlers import MAX_REQUEST_BYTES, RpcContext
 from chassis.grpc.interceptors.validation import ValidationInterceptor
 from internshipconnect.application.v1.application_pb2 import Answer, SubmitApplicationRequest
 from internshipconnect.auth.v1.auth_pb2 import LoginRequest, RegisterRequest
-from internshipconnect.common.v1.common_pb2 import ACCOUNT_KIND_COMPANY, ACCOUNT_KIND_STUDENT
+from internshipconnect.common.v1.common_pb2 import ACCOUNT_KIND_COMPANY, ACCOUNT_KIND_STUDENT, AccountKind
 from internshipconnect.internship.v1.internship_pb2 import (
     QUESTION_KIND_TEXT,
+    Compensation,
     CreateInternshipRequest,
     GetInternshipRequest,
     Internship,
@@ -96,12 +97,47 @@ async def test_a_field_within_a_list_within_a_whole_body_is_named_in_full() -> N
         ),
         (rpc("notification", "MarkRead"), MarkReadRequest(), "notificationIds"),
         (rpc("internship", "ListInternships"), ListInternshipsRequest(near_lat=1.0), "nearLat"),
+        (rpc("internship", "ListInternships"), ListInternshipsRequest(near_lng=1.0), "nearLat"),
+        (rpc("internship", "ListInternships"), ListInternshipsRequest(sort=5), "nearLat"),  # type: ignore[arg-type]
     ],
 )
 async def test_a_rule_over_several_fields_is_reported_on_one(
     spec: RpcSpec, request_: Message, field: str
 ) -> None:
     assert await fields(spec, request_) == [field]
+
+
+async def test_one_fault_of_a_value_is_one_violation() -> None:
+    for amount in (1e300, float("inf"), float("nan"), -1.0):
+        pay = Compensation(paid=True, min_minor=amount, currency="EUR")
+        too_large = CreateInternshipRequest(internship=Internship(compensation=pay))
+        assert await fields(CREATE, too_large) == ["compensation.minMinor"]
+    fraction = Compensation(paid=True, min_minor=1.5, currency="EUR")
+    assert await fields(CREATE, CreateInternshipRequest(internship=Internship(compensation=fraction))) == [
+        "compensation.minMinor"
+    ]
+    assert await fields(rpc("internship", "ListInternships"), ListInternshipsRequest(country="x" * 61)) == [
+        "country"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "company_name", "words"),
+    [
+        (ACCOUNT_KIND_COMPANY, "", "is needed for a company account"),
+        (ACCOUNT_KIND_STUDENT, "Acme", "must be empty for a student"),
+    ],
+)
+@pytest.mark.parametrize(("over_http", "name"), [(True, "companyName"), (False, "company_name")])
+async def test_a_company_name_that_is_missing_or_too_many_is_named_once_as_the_caller_spells_it(
+    kind: AccountKind.ValueType, company_name: str, words: str, over_http: bool, name: str
+) -> None:
+    spec = rpc("auth", "Register")
+    request = RegisterRequest(
+        email="a@example.org", password="long enough", kind=kind, name="A", company_name=company_name
+    )
+    error = FieldNameTranslator(spec).translate_error(await refused(spec, request), over_http=over_http)
+    assert error.message == f"{name}: {words}"
 
 
 async def test_control_characters_and_nul_are_refused() -> None:
