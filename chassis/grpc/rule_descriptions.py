@@ -15,11 +15,14 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from buf.validate import validate_pb2
 from chassis.predefined_rules import find_pattern
+from chassis.text import describe_unwanted_character, without_unwanted_characters
 from internshipconnect.common.v1 import rules_pb2
 from internshipconnect.options.v1 import options_pb2
 
 UNDESCRIBED_FORM: Final = "in the form that the API page describes"
 _ID: Final = re.compile(r"\^([a-z]+)_\[0-7\]\[0-9A-HJKMNP-TV-Z\]\{25\}\$")
+_PATTERN_END: Final = re.compile(r"\$\Z")
+"""In a contract it is the end of the text; for Python it may stand before a last line break, too."""
 _MAY_BE_EMPTY: Final = re.compile(r"\^\((.*)\)\?\$", re.DOTALL)
 
 # Predefined rules that take no value, by name.
@@ -29,7 +32,7 @@ _PREDEFINED_RULES: Final[Mapping[str, validate_pb2.Rule]] = {
     if extension.type == FieldDescriptor.TYPE_BOOL
 }
 _ANY_TEXT_PATTERNS: Final = frozenset(
-    find_pattern(_PREDEFINED_RULES[name].expression) for name in ("one_line", "lines")
+    find_pattern(_PREDEFINED_RULES[name].expression) for name in ("one_line", "typed", "lines")
 )
 PATTERN_DESCRIPTIONS: Final[Mapping[str, str]] = {
     **{
@@ -61,11 +64,13 @@ _LOWER: Final[Mapping[str, str]] = {"gte": "at least {}", "gt": "more than {}"}
 _UPPER: Final[Mapping[str, str]] = {"lte": "at most {}", "lt": "less than {}"}
 
 
-def describe_rule(rule: str, rules: Any, field: FieldDescriptor) -> str:
+def describe_rule(rule: str, rules: Any, field: FieldDescriptor, value: object = None) -> str:
     """Return what a field wants that breaks `rule` of `rules`, e.g. StringRules: `must be ...`, `is needed: ...`."""
     if rule == "required":
         wanted = describe_expected_form(field_rules_of(field), field)
         return f"is needed: {wanted}" if wanted else "is needed"
+    if rule == "pattern" and isinstance(value, str) and _fits_when_cleaned(rules.pattern, value):
+        return describe_unwanted_character(value)
     table = _DESCRIBERS.get(rules.DESCRIPTOR.name, _describe_number_rule)
     return table(rule, rules, field)
 
@@ -105,6 +110,12 @@ def item_rules_of(field: FieldDescriptor) -> validate_pb2.FieldRules:
     """Return the rules of a field's values; of a list those of its items."""
     rules = field_rules_of(field)
     return rules.repeated.items if field.is_repeated else rules
+
+
+def _fits_when_cleaned(pattern: str, text: str) -> bool:
+    """Whether a text breaks a pattern by nothing but characters that nobody sees."""
+    cleaned = without_unwanted_characters(text)
+    return cleaned != text and re.search(_PATTERN_END.sub(r"\\Z", pattern), cleaned) is not None
 
 
 def _describe_string_rule(rule: str, rules: Any, field: FieldDescriptor) -> str:

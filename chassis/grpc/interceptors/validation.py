@@ -86,7 +86,9 @@ def _to_field_violation(request: Descriptor, violation: RuleViolation) -> Violat
     rules: Any = field_rules_of(field)
     for element in proto.rule.elements[:-1]:
         rules = getattr(rules, element.field_name)
-    return Violation(path, describe_rule(proto.rule.elements[-1].field_name, rules, field))
+    return Violation(
+        path, describe_rule(proto.rule.elements[-1].field_name, rules, field, violation.field_value)
+    )
 
 
 def _has_own_message(violation: RuleViolation) -> bool:

@@ -22,7 +22,8 @@ from ops.paths import PROTOS
 
 RULES_PROTO: Final = "internshipconnect/common/v1/rules.proto"
 PATTERNS: Final[Mapping[str, str]] = {
-    "one_line": r"^[^\x00-\x1f\x7f]*$",
+    "one_line": "^[^\\x00-\\x1f\\x7f-\\x9f\u2028-\u202e\u2061-\u206f\ufeff\ufff9-\ufffb]*$",
+    "typed": r"^[^\x00-\x1f\x7f]*$",
     "lines": r"^[^\x00-\x08\x0b-\x1f\x7f]*$",
     "id": r"^int_[0-7][0-9A-HJKMNP-TV-Z]{25}$",
     "optional_id": r"^(int_[0-7][0-9A-HJKMNP-TV-Z]{25})?$",
@@ -131,7 +132,7 @@ def test_comments_and_everything_but_the_rules_stay_as_they_are(protos: Path) ->
 
 def test_a_rule_beside_a_pattern_is_refused(protos: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(protos, tmp_path / "protos")
-    both = SAMPLE.replace("page_token = 6 [", 'page_token = 6 [(buf.validate.field).string.pattern = "x",')
+    both = re.sub(r"(page_token = \d+ \[)", r'\1(buf.validate.field).string.pattern = "x", ', SAMPLE)
     (folder / "sample.proto").write_text(both)
     with pytest.raises(OpsError, match="page_token and a pattern"):
         stubs.write_descriptor_set(folder, tmp_path / "set.binpb")

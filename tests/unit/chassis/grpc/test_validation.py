@@ -20,6 +20,7 @@ from internshipconnect.internship.v1.internship_pb2 import (
     Internship,
     ListInternshipsRequest,
     Question,
+    SkillNeed,
     UpdateInternshipRequest,
 )
 from internshipconnect.notification.v1.notification_pb2 import MarkReadRequest
@@ -145,6 +146,80 @@ async def test_control_characters_and_nul_are_refused() -> None:
         assert await fields(
             CREATE, CreateInternshipRequest(internship=Internship(title=f"a{character}b"))
         ) == ["title"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "invoice\u202efdp.exe",
+            "must not hold the invisible character RIGHT-TO-LEFT OVERRIDE, "
+            "which turns the direction of the text: remove it",
+        ),
+        (
+            "\u2067Acme\u2069",
+            "must not hold the invisible character RIGHT-TO-LEFT ISOLATE, "
+            "which turns the direction of the text: remove it",
+        ),
+        (
+            "one\u2028two",
+            "must not hold the invisible character LINE SEPARATOR, which breaks the line: remove it",
+        ),
+        ("\ufeffAcme", "must not hold the invisible character ZERO WIDTH NO-BREAK SPACE: remove it"),
+        ("a\u2065b", "must not hold the invisible character U+2065: remove it"),
+        ("\u202ea\x07", "must be text on one line, without control characters"),
+        ("\u202ea\n", "must be text on one line, without control characters"),
+        ("a\x85b", "must be text on one line, without control characters"),
+    ],
+    ids=ascii,
+)
+async def test_a_name_without_the_character_that_nobody_sees_is_asked_for(text: str, words: str) -> None:
+    listing = Internship(title=text, skills=[SkillNeed(name=text)], questions=[a_question(text)])
+    error = await refused(CREATE, CreateInternshipRequest(internship=listing))
+    assert {violation.description for violation in error.violations} == {words}
+    assert {violation.field for violation in error.violations} == {
+        *("internship.title", "internship.skills[0].name"),
+        *("internship.questions[0].text", "internship.questions[0].choices[0]"),
+    }
+    company = RegisterRequest(
+        email="a@example.org",
+        password="long enough",
+        kind=ACCOUNT_KIND_COMPANY,
+        name=text,
+        company_name=text,
+    )
+    assert await fields(rpc("auth", "Register"), company) == ["name", "companyName"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\u0646\u0627\u0645\u0647\u200c\u0647\u0627",
+        "\u0915\u094d\u200d\u0937",
+        "\U0001f468\u200d\U0001f469\u200d\U0001f467",
+        "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
+        "\u05d0\u05d1\u200f (C++)\u200e",
+        "so\u00adft \u2764\ufe0f\u202f!",
+        "\u1780\u200b\u1781",
+    ],
+    ids=ascii,
+)
+async def test_joiners_and_marks_that_words_are_written_with_pass(text: str) -> None:
+    listing = Internship(title=text, skills=[SkillNeed(name=text)], questions=[a_question(text)])
+    raw = CreateInternshipRequest(internship=listing).SerializeToString()
+    assert await send_call(ValidationInterceptor(), CREATE, respond_with(), request=raw) is not None
+
+
+async def test_who_searches_may_paste_what_nobody_sees() -> None:
+    pasted = "\u2068python\u2069\ufeff"
+    search = ListInternshipsRequest(q=pasted, city=pasted, field=pasted, skills=[pasted])
+    raw = search.SerializeToString()
+    spec = rpc("internship", "ListInternships")
+    assert await send_call(ValidationInterceptor(), spec, respond_with(), request=raw) is not None
+
+
+def a_question(text: str) -> Question:
+    return Question(id="a", kind=QUESTION_KIND_TEXT, text=text, choices=[text, "no"])
 
 
 async def test_an_enum_value_that_does_not_exist_is_refused() -> None:
