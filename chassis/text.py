@@ -30,6 +30,10 @@ _MAX_CACHED_ADDRESSES: Final = 4_096
 _BREAKS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _DIRECTION_MARKS: Final = re.compile("[\u202a-\u202e\u2066-\u2069\ufeff]")
 """Characters that change the direction of those around them, and byte-order marks, which readers drop."""
+_UNWANTED_IN_LINES: Final = re.compile("[\u2028-\u202e\u2061-\u206f\ufeff\ufff9-\ufffb]")
+"""Besides control characters, what the contracts' rule `one_line` refuses: nothing that is part of a word."""
+_LINE_SEPARATORS: Final = frozenset("\u2028\u2029")
+_DIRECTION_CONTROLS: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 """Halves of surrogate pairs, which no encoding can write."""
 
@@ -79,6 +83,26 @@ def to_single_line(text: str) -> str:
     """Return the text without characters that break lines, change the writing direction, or are not text."""
     unbroken = _SURROGATES.sub("\ufffd", _DIRECTION_MARKS.sub("", _BREAKS.sub(" ", text)))
     return normalize_nfc(" ".join(unbroken.split()))
+
+
+def without_unwanted_characters(text: str) -> str:
+    """Return the text without characters that a name or a title cannot have though nobody sees them."""
+    return _UNWANTED_IN_LINES.sub("", text)
+
+
+def describe_unwanted_character(text: str) -> str:
+    """Name the first such character of a text, and what to do; "" when it has none."""
+    found = _UNWANTED_IN_LINES.search(text)
+    if found is None:
+        return ""
+    character = found.group()
+    effect = ""
+    if character in _DIRECTION_CONTROLS:
+        effect = ", which turns the direction of the text"
+    elif character in _LINE_SEPARATORS:
+        effect = ", which breaks the line"
+    name = unicodedata.name(character, f"U+{ord(character):04X}")
+    return f"must not hold the invisible character {name}{effect}: remove it"
 
 
 def truncate_text(text: str, length: int) -> str:

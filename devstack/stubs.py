@@ -21,7 +21,10 @@ import grpc_tools
 from google.api import annotations_pb2
 from google.protobuf import descriptor_pb2
 
-from devstack import toolbox
+from chassis import predefined_rules
+from chassis.predefined_rules import PredefinedRuleError
+from devstack import rule_expansion, toolbox
+from devstack.rule_expansion import expand_predefined_rules
 from ops.errors import OpsError
 from ops.paths import GEN, PROTOS, STATE, STUBS_DIGEST
 
@@ -82,7 +85,7 @@ def build_generated_stubs(*, force: bool = False, protos: Path = PROTOS, target:
         with tempfile.TemporaryDirectory(prefix="ic-stubs-") as scratch:
             built = Path(scratch) / "gen"
             built.mkdir()
-            _generate_stubs(protos, sources, built)
+            _generate_stubs(sources, protos, built)
             (built / stamp.name).write_text(digest)
             _replace_folder(target, built)
     _make_importable(target)
@@ -102,49 +105,62 @@ def proto_files(protos: Path) -> list[str]:
 
 
 def write_descriptor_set(protos: Path, output: Path) -> None:
-    """Write the descriptors of all contracts below a folder, with their imports and comments."""
+    """Write the descriptors of all contracts below a folder, with their imports and comments.
+
+    Predefined rules are expanded to patterns. Raises OpsError for a contract that protoc refuses, or a
+    predefined rule that is no pattern.
+    """
+    write_source_descriptor_set(protos, output)
+    files = descriptor_pb2.FileDescriptorSet.FromString(output.read_bytes())
+    try:
+        expand_predefined_rules(files)
+    except PredefinedRuleError as error:
+        raise OpsError(f"a rule of the contracts cannot be expanded: {error}") from error
+    output.write_bytes(files.SerializeToString())
+
+
+def write_source_descriptor_set(protos: Path, output: Path) -> None:
+    """Write the same with predefined rules as the contracts name them. Raises OpsError as protoc does."""
     with tempfile.TemporaryDirectory(prefix="ic-stubs-") as scratch:
-        _run_protoc(
-            protos,
-            [*proto_files(protos), *ERROR_PROTOS],
-            [f"--descriptor_set_out={output}", "--include_imports", "--include_source_info"],
-            Path(scratch),
-        )
+        validate = Path(scratch) / "validate.binpb"
+        validate.write_bytes(validate_descriptor_set().SerializeToString())
+        inputs = [f"--descriptor_set_in={validate}", *(f"-I{each}" for each in (protos, *_import_folders()))]
+        outputs = [f"--descriptor_set_out={output}", "--include_imports", "--include_source_info"]
+        warnings = _run_protoc([*inputs, *outputs, *proto_files(protos), *ERROR_PROTOS])
+    if "warning:" in warnings:
+        raise _contract_refused(warnings)
 
 
-def _generate_stubs(protos: Path, sources: Sequence[str], built: Path) -> None:
+def _generate_stubs(sources: Sequence[str], protos: Path, built: Path) -> None:
+    descriptors = built / "internshipconnect.binpb"
+    write_descriptor_set(protos, descriptors)
     outputs = [f"--{kind}_out={built}" for kind in ("python", "grpc_python")]
     outputs += [f"--{kind}_out=quiet:{built}" for kind in ("mypy", "mypy_grpc")]
-    with tempfile.TemporaryDirectory(prefix="ic-stubs-") as scratch:
-        _run_protoc(protos, [*sources, VALIDATE_PROTO], outputs, Path(scratch), toolbox.older_protoc())
-    write_descriptor_set(protos, built / "internshipconnect.binpb")
+    _run_protoc(
+        [f"--descriptor_set_in={descriptors}", *outputs, *sources, VALIDATE_PROTO], toolbox.older_protoc()
+    )
     _drop_service_stubs_without_service(built)
     (built / "internshipconnect" / "py.typed").touch()
     (built / "pyproject.toml").write_text(STUBS_PROJECT)
 
 
-def _run_protoc(
-    protos: Path,
-    sources: Sequence[str],
-    outputs: Sequence[str],
-    scratch: Path,
-    python: str = sys.executable,
-) -> None:
-    validate = scratch / "validate.binpb"
-    validate.write_bytes(validate_descriptor_set().SerializeToString())
-    command = [
-        *(python, "-m", "grpc_tools.protoc"),
-        f"--descriptor_set_in={validate}",
-        *(f"-I{folder}" for folder in (protos, *_import_folders())),
-        *outputs,
-        *sources,
-    ]
+def _run_protoc(arguments: Sequence[str], python: str = sys.executable) -> str:
+    """Return what protoc warns of. Raises OpsError when it refuses the contracts."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     done = subprocess.run(
-        command, check=False, capture_output=True, text=True, env={**os.environ, "PATH": path}
+        [python, "-m", "grpc_tools.protoc", *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PATH": path},
     )
-    if done.returncode != 0 or "warning:" in done.stderr:
-        raise OpsError(f"protoc does not accept the contracts:\n{done.stderr.strip()}")
+    if done.returncode != 0:
+        raise _contract_refused(done.stderr)
+    return done.stderr
+
+
+def _contract_refused(words: str) -> OpsError:
+    return OpsError(f"protoc does not accept the contracts:\n{words.strip()}")
 
 
 def _import_folders() -> list[Path]:
@@ -177,7 +193,9 @@ def _drop_service_stubs_without_service(built: Path) -> None:
 
 
 def _digest_sources(protos: Path, sources: Sequence[str]) -> str:
-    digest = hashlib.sha256(Path(__file__).read_bytes() + toolbox.OLDER_PROTOC_LOCK.read_bytes())
+    digest = hashlib.sha256()
+    for code in (__file__, rule_expansion.__file__, predefined_rules.__file__, toolbox.OLDER_PROTOC_LOCK):
+        digest.update(Path(code).read_bytes())
     for tool in GENERATOR_PACKAGES:
         digest.update(f"{tool}={importlib.metadata.version(tool)}\n".encode())
     for source in sources:

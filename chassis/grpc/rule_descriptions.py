@@ -1,8 +1,8 @@
 """Descriptions of broken field rules: the one table from rules of the contracts to sentences.
 
 Clients should not have to read regular expressions, numbers of enum values or names of types. A rule over
-several fields has a message of its own (`cel.message`), a pattern without a row here the field's option
-`wants`.
+several fields and a predefined rule (`common/v1/rules.proto`) have messages of their own (`cel.message`), a
+pattern without a row here the field's option `wants`.
 """
 
 import re
@@ -14,34 +14,38 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from buf.validate import validate_pb2
+from chassis.predefined_rules import find_pattern
+from chassis.text import describe_unwanted_character, without_unwanted_characters
+from internshipconnect.common.v1 import rules_pb2
 from internshipconnect.options.v1 import options_pb2
 
 UNDESCRIBED_FORM: Final = "in the form that the API page describes"
-_ONE_LINE: Final = "text on one line, without control characters"
-_LINES: Final = "text without control characters; line breaks are fine"
 _ID: Final = re.compile(r"\^([a-z]+)_\[0-7\]\[0-9A-HJKMNP-TV-Z\]\{25\}\$")
+_PATTERN_END: Final = re.compile(r"\$\Z")
+"""In a contract it is the end of the text; for Python it may stand before a last line break, too."""
 _MAY_BE_EMPTY: Final = re.compile(r"\^\((.*)\)\?\$", re.DOTALL)
 
+# Predefined rules that take no value, by name.
+_PREDEFINED_RULES: Final[Mapping[str, validate_pb2.Rule]] = {
+    name: extension.GetOptions().Extensions[validate_pb2.predefined].cel[0]
+    for name, extension in rules_pb2.DESCRIPTOR.extensions_by_name.items()
+    if extension.type == FieldDescriptor.TYPE_BOOL
+}
+_ANY_TEXT_PATTERNS: Final = frozenset(
+    find_pattern(_PREDEFINED_RULES[name].expression) for name in ("one_line", "typed", "lines")
+)
 PATTERN_DESCRIPTIONS: Final[Mapping[str, str]] = {
-    r"^[^\x00-\x1f\x7f]*$": _ONE_LINE,
-    r"^[^\x00-\x1f\x7f]+$": _ONE_LINE,
-    r"^[^\x00-\x08\x0b-\x1f\x7f]*$": _LINES,
-    r"^[A-Za-z0-9_-]{0,64}$": "an etag as an answer gave it",
-    r"^[A-Za-z0-9_.=-]*$": "a page token as an answer gave it",
+    **{
+        find_pattern(rule.expression): rule.message.removeprefix("must be ")
+        for rule in _PREDEFINED_RULES.values()
+    },
     r"^[A-Za-z0-9_.-]+$": "a token as an answer gave it",
     r"^https?://[^\x00-\x20\x7f]+$": "an address that begins with http:// or https://",
     r"^[0-9]{8}$": "the eight digits from the e-mail",
-    r"^[a-z0-9_-]{1,40}$": "a name of 1 to 40 small letters, digits, hyphens and underscores",
-    r"^[A-Z]{2}$": "a country's code of two capital letters, e.g. DE (ISO 3166-1 alpha-2)",
-    r"^[A-Z]{3}$": "a currency's code of three capital letters, e.g. EUR (ISO 4217)",
-    r"^[0-9]{4}-(0[1-9]|1[0-2])$": "a month such as 2027-09",
-    r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$": "a day such as 2027-06-01",
     r"^[A-Za-z0-9_-]{1,64}$": "an etag as an answer gave it",
-    r"^[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8})*$": "a language's tag such as de or en-GB (BCP 47)",
-    r"^[ABC][12]|native$": "a level from A1 to C2 (CEFR), or native",
-    r"^[A-Za-z_+-]+(/[A-Za-z0-9_+-]+)*$": "a time zone's name such as Europe/Berlin",
+    r"^([A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8})*)?$": "a language's tag such as de or en-GB (BCP 47)",
 }
-"""Patterns of the contracts. An optional one, `^(...)?$`, has the row of the pattern without that."""
+"""Patterns of the contracts, and the descriptions of values that match them."""
 
 _FORMAT_DESCRIPTIONS: Final[Mapping[str, str]] = {
     "email": "an e-mail address such as name@example.com",
@@ -60,11 +64,13 @@ _LOWER: Final[Mapping[str, str]] = {"gte": "at least {}", "gt": "more than {}"}
 _UPPER: Final[Mapping[str, str]] = {"lte": "at most {}", "lt": "less than {}"}
 
 
-def describe_rule(rule: str, rules: Any, field: FieldDescriptor) -> str:
+def describe_rule(rule: str, rules: Any, field: FieldDescriptor, value: object = None) -> str:
     """Return what a field that breaks `rule` of `rules` (e.g. StringRules) has to be: `must be ...`."""
     if rule == "required":
         wanted = describe_expected_form(field_rules_of(field), field)
         return f"is needed: {wanted}" if wanted else "is needed"
+    if rule == "pattern" and isinstance(value, str) and _fits_when_cleaned(rules.pattern, value):
+        return describe_unwanted_character(value)
     table = _DESCRIBERS.get(rules.DESCRIPTOR.name, _describe_number_rule)
     return table(rule, rules, field)
 
@@ -83,8 +89,8 @@ def describe_expected_form(rules: validate_pb2.FieldRules, field: FieldDescripto
     formats = [words for name, words in _FORMAT_DESCRIPTIONS.items() if getattr(rules.string, name)]
     if formats or not rules.string.pattern:
         return next(iter(formats), "")
-    words = _describe_pattern(rules.string.pattern, field)
-    return "" if words in (_ONE_LINE, _LINES) else words
+    pattern = rules.string.pattern
+    return "" if pattern in _ANY_TEXT_PATTERNS else _describe_pattern(pattern, field)
 
 
 def allowed_enum_names(rules: Any, field: FieldDescriptor) -> list[str]:
@@ -104,6 +110,12 @@ def item_rules_of(field: FieldDescriptor) -> validate_pb2.FieldRules:
     """Return the rules of a field's values; for a list those of its items."""
     rules = field_rules_of(field)
     return rules.repeated.items if field.is_repeated else rules
+
+
+def _fits_when_cleaned(pattern: str, text: str) -> bool:
+    """Whether a text breaks a pattern by nothing but characters that nobody sees."""
+    cleaned = without_unwanted_characters(text)
+    return cleaned != text and re.search(_PATTERN_END.sub(r"\\Z", pattern), cleaned) is not None
 
 
 def _describe_string_rule(rule: str, rules: Any, field: FieldDescriptor) -> str:
@@ -192,10 +204,9 @@ def _describe_pattern(pattern: str, field: FieldDescriptor) -> str:
     policy: options_pb2.FieldPolicy = field.GetOptions().Extensions[options_pb2.field]
     if policy.wants:
         return policy.wants
-    filled = _MAY_BE_EMPTY.sub(r"^\1$", pattern)
-    if named := _ID.fullmatch(filled):
+    if named := _ID.fullmatch(_MAY_BE_EMPTY.sub(r"^\1$", pattern)):
         return f"an ID that begins with {named.group(1)}_ followed by 26 characters"
-    return PATTERN_DESCRIPTIONS.get(pattern) or PATTERN_DESCRIPTIONS.get(filled) or UNDESCRIBED_FORM
+    return PATTERN_DESCRIPTIONS.get(pattern, UNDESCRIBED_FORM)
 
 
 def _join_names(names: Iterable[str]) -> str:

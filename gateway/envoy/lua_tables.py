@@ -21,8 +21,8 @@ _PATH_VARIABLE: Final = re.compile(r"\{([^}=]*)[^}]*\}")
 def render_request_tables(rpcs: Iterable[RpcSpec]) -> str:
     """Return Lua code: `TYPES`, the fields of message types, and `BINDINGS`, the calls' HTTP bindings.
 
-    A field is `{JSON name, name in the contract, type, kind}`; its type is an index into `TYPES`, 0 for a
-    plain value, -1 for arbitrary JSON.
+    A field is `{JSON name, name in the contract, type, kind}`; its type is an index into `TYPES`, 0 for
+    a plain value, -1 for arbitrary JSON. A fifth item says that it holds true or false.
     """
     types = _MessageTypes()
     bindings = [_binding_row(rpc, binding, types) for rpc in rpcs for binding in rpc.http]
@@ -55,7 +55,8 @@ class _MessageTypes:
     def _field(self, field: FieldDescriptor) -> str:
         held = _map_value_field(field) or field
         number = self.number(held.message_type) if held.message_type is not None else SCALAR_TYPE
-        return f'{{"{field.json_name}", "{field.name}", {number}, {_field_kind(field)}}}'
+        boolean = ", true" if field.type == FieldDescriptor.TYPE_BOOL else ""
+        return f'{{"{field.json_name}", "{field.name}", {number}, {_field_kind(field)}{boolean}}}'
 
 
 def _map_value_field(field: FieldDescriptor) -> FieldDescriptor | None:

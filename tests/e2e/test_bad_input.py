@@ -115,7 +115,13 @@ def test_an_unknown_query_parameter_is_named(visitor: ApiUser) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("pageSize", "many"), ("pageSize", "51"), ("workMode", "WORK_MODE_SPACE"), ("country", "germany")],
+    [
+        ("pageSize", "many"),
+        ("withFacets", "yes"),
+        ("pageSize", "51"),
+        ("workMode", "WORK_MODE_SPACE"),
+        ("country", "germany"),
+    ],
 )
 def test_a_query_parameter_that_breaks_its_rule_is_named(visitor: ApiUser, name: str, value: str) -> None:
     refused = _refusal(visitor, "GET", "/api/v1/internships", parameters={name: value})
@@ -279,6 +285,8 @@ MACHINE_TALK = re.compile(
         ({"durationWeeks": 105}, "durationWeeks", "must be at least 0 and at most 104"),
         ({"title": True}, "title", "must be text, not true"),
         ({"title": {"de": "x"}}, "title", "must be one value, not an object"),
+        ({"compensation": {"paid": "yes"}}, "compensation.paid", 'must be true or false, not "yes"'),
+        ({"compensation": {"paid": 1}}, "compensation.paid", "must be true or false, not 1"),
         ({"compensation": 5}, "compensation", "must be an object with fields of its own, in { }, not 5"),
         ({"questions": [{"required": {}}]}, "questions[0].required", "must be one value, not an object"),
         ({"questions": [{"id": "A"}]}, "questions[0].text", "must not be empty"),

@@ -30,6 +30,8 @@ TEXTS: Final = (
     "../../../../etc/passwd",
     "\u202egnp.exe",
     "zero\u200bwidth\u2060joined\ufeff",
+    "zero\u200bwidth\u2060joined",
+    "\u0646\u0627\u0645\u0647\u200c\u0647\u0627",
     "p\u0430ypal",
     "Z\u0351\u036b\u0343a\u0369\u0357l\u0334g\u0310o\u0329",
     "\U0001f468\u200d\U0001f469\u200d\U0001f467",
@@ -38,12 +40,15 @@ TEXTS: Final = (
     "(a+)+$",
     "\\x00\\u0000",
 )
-BREAKS_LINES: Final = (
+BREAKS_OR_TURNS_LINES: Final = (
     "Robin\r\nBcc: everyone@example.com",
     "Robin\nX-Injected: yes",
     "nul\x00byte",
     "bell\x07",
     "escape\x1b[31m",
+    "Robin\u2028Bcc: everyone@example.com",
+    "\u202enibor",
+    "\u2067Robin\u2069",
 )
 MAIL_HEADERS: Final = {
     "message-id",
@@ -108,8 +113,8 @@ def must_be_kept_or_refused(answer: httpx.Response) -> Json | None:
     return None
 
 
-@pytest.mark.parametrize("text", BREAKS_LINES)
-def test_what_would_break_a_line_is_no_name_and_no_title(cast: CallerDirectory, text: str) -> None:
+@pytest.mark.parametrize("text", BREAKS_OR_TURNS_LINES)
+def test_what_would_break_or_turn_a_line_is_no_name_and_no_title(cast: CallerDirectory, text: str) -> None:
     for label, method, path, body in (
         (STUDENT, "PATCH", "/api/v1/users/me", {"name": text}),
         (OWNER, "PATCH", "/api/v1/companies/me", {"name": text}),
@@ -218,8 +223,6 @@ NAMES: Final = (
     '"Sam" <everyone@example.com>',
     "{{7*7}} {% raw %}",
     "=?utf-8?q?Bcc=3A_everyone=40example=2Ecom?=",
-    "Sam\u2028Bcc: everyone@example.com",
-    "\u202eelpmas",
     "%0d%0aBcc: everyone@example.com",
 )
 

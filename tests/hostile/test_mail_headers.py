@@ -22,7 +22,6 @@ NAMES: Final = (
     "Doe, everyone@example.com, Robin",
     'back\\slash " quote (comment) <a@example.com>; group: x;',
     "Ada наука Łódź 東京 and blanks between",
-    "\u202eSam\u2028X-Injected: yes\u2029",
     "\U0001f468\u200d\U0001f469\u200d\U0001f467" * 17,
     "й" * 120,
     "Z\u0351\u036b\u0343" * 30,

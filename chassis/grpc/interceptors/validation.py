@@ -45,7 +45,11 @@ class ValidationInterceptor:
             normalize_texts(message)
             broken = [_to_field_violation(descriptor, violation) for violation in violations_of(message)]
             if wrong_values is not None:
-                broken += [Violation(".".join(wrong.path), wrong.problem) for wrong in wrong_values(message)]
+                described = {violation.field for violation in broken}
+                found_values = [
+                    Violation(".".join(each.path), each.problem) for each in wrong_values(message)
+                ]
+                broken += [violation for violation in found_values if violation.field not in described]
             if broken:
                 raise invalid_argument(*broken)
             return await proceed(message, context)
@@ -82,7 +86,9 @@ def _to_field_violation(request: Descriptor, violation: RuleViolation) -> Violat
     rules: Any = field_rules_of(field)
     for element in proto.rule.elements[:-1]:
         rules = getattr(rules, element.field_name)
-    return Violation(path, describe_rule(proto.rule.elements[-1].field_name, rules, field))
+    return Violation(
+        path, describe_rule(proto.rule.elements[-1].field_name, rules, field, violation.field_value)
+    )
 
 
 def _has_own_message(violation: RuleViolation) -> bool:

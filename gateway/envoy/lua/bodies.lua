@@ -1,6 +1,6 @@
 -- Checks JSON bodies in one pass: syntax, the fields that are present, and whether the contract has them. TYPES is
--- put before this text. The transcoder behind it ignores unknown fields, accepts some invalid JSON, and does not
--- distinguish an empty field from an absent one.
+-- put before this text. The transcoder behind it ignores unknown fields, accepts some invalid JSON and `yes` for true,
+-- and does not distinguish an empty field from an absent one.
 
 local find, byte, sub = string.find, string.byte, string.sub
 
@@ -17,7 +17,7 @@ local MAX_MISSPELT_LETTERS = 2
 local function fields_by_name(rows)
   local fields = {}
   for i = 1, #rows do
-    local field = { name = rows[i][1], type = rows[i][3], kind = rows[i][4] }
+    local field = { name = rows[i][1], type = rows[i][3], kind = rows[i][4], is_boolean = rows[i][5] }
     fields[rows[i][1]] = field
     fields[rows[i][2]] = field
   end
@@ -112,6 +112,14 @@ local function unescaped(name)
   end):gsub("\\([\"\\/])", "%1"))
 end
 
+-- What is wrong with the text of a boolean, if anything is. The transcoder takes `yes`, `n`, `1` and the like.
+local function boolean_problem(text, shown)
+  local lower = text:lower()
+  if lower ~= "true" and lower ~= "false" then
+    return "must be true or false, not " .. truncated(shown)
+  end
+end
+
 local Body = {}
 Body.__index = Body
 
@@ -160,6 +168,16 @@ function Body:check_variable(field, name, at)
   end
 end
 
+function Body:check_boolean(name, at)
+  local text = self.text
+  local stop = byte(text, at) == 34 and string_end(text, at)
+  local token = stop and sub(text, at, stop) or text:match("^[%w+.-]+", at)
+  local problem = token and token ~= "null" and boolean_problem(stop and unescaped(sub(token, 2, -2)) or token, token)
+  if problem then
+    self:add_violation(self:path_text(name), problem)
+  end
+end
+
 -- Which fields the body holds, each at its own depth; a list or map is one field.
 function Body:record_field(field, at)
   local opens = byte(self.text, at) == 123
@@ -196,6 +214,9 @@ function Body:member(fields, name, seen, at)
   if self.lists == 0 then
     self:check_variable(field, name, at)
     self:record_field(field, at)
+  end
+  if field.is_boolean then
+    self:check_boolean(name, at)
   end
   self:push(name, field.name)
   local next = self:value(at, field.type, field.kind)

@@ -116,7 +116,7 @@ local function misplaced_parameter(binding, name)
 end
 
 -- What is wrong with one parameter, if anything is: each field has one source.
-local function parameter_refusal(binding, name, seen)
+local function parameter_refusal(binding, name, value, seen)
   local path, field = parameter(binding.type, name)
   if not path then
     return misplaced_parameter(binding, name)
@@ -133,6 +133,8 @@ local function parameter_refusal(binding, name, seen)
     return refusal("INVALID_FIELD", name, "is given twice: send it once, in one spelling")
   end
   seen[path] = true
+  local problem = field.is_boolean and value ~= "" and boolean_problem(value, value)
+  return problem and refusal("INVALID_FIELD", name, problem)
 end
 
 -- Returns a refusal, whether the query has a mask, and the path without an empty mask.
@@ -141,7 +143,7 @@ local function read_query(binding, path, query)
   for part in query:gmatch("[^&]+") do
     local name, value = part:match("^([^=]*)=?(.*)$")
     name = decoded(name)
-    local refusal_found = name ~= "" and parameter_refusal(binding, name, seen)
+    local refusal_found = name ~= "" and parameter_refusal(binding, name, decoded(value), seen)
     if refusal_found then
       return refusal_found
     end

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from chassis.shown_states import read_shown_states
+
 
 class ApplicationState(StrEnum):
     """The place of an application in the pipeline."""
@@ -59,18 +61,8 @@ class ClosedReason(StrEnum):
 
 
 STUDENT_STATUS_OF_STATE: Mapping[ApplicationState, StudentStatus] = {
-    ApplicationState.DRAFT: StudentStatus.DRAFT,
-    ApplicationState.SUBMITTED: StudentStatus.RECEIVED,
-    ApplicationState.IN_REVIEW: StudentStatus.IN_REVIEW,
-    ApplicationState.SHORTLISTED: StudentStatus.IN_REVIEW,
-    ApplicationState.ASSESSMENT: StudentStatus.TASK,
-    ApplicationState.INTERVIEW: StudentStatus.INTERVIEW,
-    ApplicationState.WAITLISTED: StudentStatus.IN_REVIEW,
-    ApplicationState.OFFERED: StudentStatus.OFFER,
-    ApplicationState.HIRED: StudentStatus.HIRED,
-    ApplicationState.REJECTED: StudentStatus.NOT_SELECTED,
-    ApplicationState.WITHDRAWN: StudentStatus.WITHDRAWN,
-    ApplicationState.CLOSED: StudentStatus.CLOSED,
+    ApplicationState(name): StudentStatus(shown.status)
+    for name, shown in read_shown_states("internshipconnect.application.v1.ApplicationState").items()
 }
 
 ENDED_STATES = frozenset({ApplicationState.WITHDRAWN, ApplicationState.CLOSED})

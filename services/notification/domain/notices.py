@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypedDict
 
+from chassis.shown_states import ShownState, read_shown_states
 from chassis.time_zones import format_in_zone
 from services.notification.domain.contents import (
     ApplicationChanged,
@@ -140,21 +141,10 @@ class CompanyChange:
     reason: str = ""
 
 
-_STATUS_BY_STATE: Final[Mapping[str, tuple[int, str]]] = {
-    "DRAFT": (0, "Draft"),
-    "SUBMITTED": (1, "Received"),
-    "IN_REVIEW": (2, "In review"),
-    "SHORTLISTED": (2, "In review"),
-    "WAITLISTED": (2, "In review"),
-    "ASSESSMENT": (3, "Task"),
-    "INTERVIEW": (3, "Interview"),
-    "OFFERED": (4, "Offer"),
-    "HIRED": (5, "Hired"),
-    "REJECTED": (6, "Not selected"),
-    "WITHDRAWN": (6, "Withdrawn"),
-    "CLOSED": (6, "Closed"),
-}
-"""By state: the position in the pipeline that the student sees, and the status that they are shown."""
+_STATUS_BY_STATE: Final[Mapping[str, ShownState]] = read_shown_states(
+    "internshipconnect.application.v1.ApplicationState"
+)
+"""By state: the status that the student is shown, and how far along it is."""
 
 _CLOSED_REASON_TEXTS: Final[Mapping[str, str]] = {
     "LISTING_ENDED": "The internship is no longer offered.",
@@ -292,15 +282,15 @@ def _deadline_in_its_zone(change: ListingChange) -> str:
 
 def _student_notices(move: ApplicationMove) -> Notices:
     student = ToUser(move.application.student_id)
-    (was_at, was), (is_at, status) = _STATUS_BY_STATE[move.from_state], _STATUS_BY_STATE[move.to_state]
-    if move.to_state == "REJECTED" or status == was or _is_own_doing(move):
+    was, shown = _STATUS_BY_STATE[move.from_state], _STATUS_BY_STATE[move.to_state]
+    if move.to_state == "REJECTED" or shown.status == was.status or _is_own_doing(move):
         return ()
-    back = ApplicationChanged(**_student_facts(move.application), status=status)
+    back = ApplicationChanged(**_student_facts(move.application), status=shown.words)
     if move.from_state == "REJECTED":
         return (Notice(student, back, requires_earlier=ApplicationNotSelected),)
     if move.to_state == "CLOSED":
         return (Notice(student, _closed_content(move)),)
-    return (Notice(student, back if is_at < was_at else _progress_content(move)),)
+    return (Notice(student, back if shown.step < was.step else _progress_content(move)),)
 
 
 def _is_own_doing(move: ApplicationMove) -> bool:

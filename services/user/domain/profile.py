@@ -276,8 +276,8 @@ def _availability_violations(availability: Availability) -> Iterator[Violation]:
 def location_violations(path: str, location: Location) -> Iterator[Violation]:
     """Yield the violations of a location."""
     if (location.lat is None) != (location.lng is None):
-        missing = "lat" if location.lat is None else "lng"
-        yield Violation(f"{path}.{missing}", "lat and lng come together or not at all")
+        missing, given = ("lat", "lng") if location.lat is None else ("lng", "lat")
+        yield Violation(f"{path}.{missing}", f"is needed with {given}")
 
 
 def _span_violations(path: str, start: str, end: str) -> Iterator[Violation]:

@@ -1,19 +1,26 @@
 """One rule for empty, same and address."""
 
+import re
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chassis.grpc.rule_descriptions import item_rules_of
 from chassis.text import (
     EmailAddressError,
+    describe_unwanted_character,
     fold_for_comparison,
     is_blank,
     parse_email_address,
     to_single_line,
     truncate_text,
+    without_unwanted_characters,
 )
+from internshipconnect.internship.v1.internship_pb2 import Internship
+
+TURNING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
 UNSEEN = [
     "",
@@ -184,6 +191,23 @@ def test_one_line_is_one_line_and_can_be_written(text: str) -> None:
     assert not set(line) & set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\x00")
     assert line == line.strip()
     assert unicodedata.is_normalized("NFC", line)
+
+
+def test_the_contracts_rule_for_one_line_refuses_controls_and_what_can_be_described() -> None:
+    pattern = item_rules_of(Internship.DESCRIPTOR.fields_by_name["title"]).string.pattern
+    title = re.compile(pattern.removesuffix("$") + r"\Z")
+    characters = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
+    refused = {each for each in characters if not title.search(each)}
+    controls = {each for each in characters if unicodedata.category(each) == "Cc"}
+    assert refused == controls | {each for each in characters if describe_unwanted_character(each)}
+    assert {each for each in characters if unicodedata.bidirectional(each) in TURNING} <= refused
+
+
+@given(st.text())
+def test_a_text_without_unwanted_characters_has_none(text: str) -> None:
+    cleaned = without_unwanted_characters(text)
+    assert describe_unwanted_character(cleaned) == ""
+    assert (cleaned == text) == (describe_unwanted_character(text) == "")
 
 
 def test_a_text_is_shortened_between_what_belongs_together() -> None:

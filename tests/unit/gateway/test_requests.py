@@ -130,6 +130,9 @@ def test_an_unknown_field_is_named_at_every_depth_of_every_body(rpc: RpcSpec, bi
         ("a" * 4_000 + "=1", "a" * 80 + "...", "allowed: city, companyId"),
         ("q.x=1", "q.x", "no such parameter"),
         ("postedSince.seconds=1", "postedSince.seconds", "no such parameter"),
+        ("withFacets=yes", "withFacets", "must be true or false, not yes"),
+        ("with_facets=1", "with_facets", "must be true or false, not 1"),
+        ("literal=%6Eo", "literal", "must be true or false, not no"),
     ],
 )
 def test_a_wrong_parameter_is_refused_with_a_remedy(query: str, field: str, says: str) -> None:
@@ -141,6 +144,8 @@ def test_a_wrong_parameter_is_refused_with_a_remedy(query: str, field: str, says
 def test_right_parameters_pass_in_both_spellings_and_lists_may_repeat() -> None:
     for query in ("q=a+b&pageSize=2&skills=a&skills=b", "page_size=2&min_hourly_pay_minor=3", "&&q", "=x"):
         assert SCRIPT.query("GET", "/api/v1/internships", query) is None
+    for value in ("true", "false", "True", "FALSE", ""):
+        assert SCRIPT.query("GET", "/api/v1/internships", f"withFacets={value}") is None
     assert SCRIPT.query("PATCH", LISTING, "updateMask=title,compensation.currency") is None
 
 
@@ -159,12 +164,20 @@ def test_right_parameters_pass_in_both_spellings_and_lists_may_repeat() -> None:
         ({"compensation": {"maxMinor": 1, "max_minor": 2}}, "compensation.max_minor", "twice"),
         ({"__proto__": {"admin": True}}, "__proto__", "no such field"),
         ({"": 1}, "", "no such field"),
+        ({"compensation": {"paid": "yes"}}, "compensation.paid", 'must be true or false, not "yes"'),
+        ({"questions": [{"required": "1"}]}, "questions[0].required", 'must be true or false, not "1"'),
+        ({"questions": [{"required": 0}]}, "questions[0].required", "must be true or false, not 0"),
     ],
 )
 def test_a_wrong_field_is_refused_with_a_remedy(body: Any, field: str, says: str) -> None:
     refused = refusal_of(SCRIPT.body(*CREATE, json.dumps(body)))
     assert refused.reason == "INVALID_FIELD"
     assert says in refused.violations[field]
+
+
+@pytest.mark.parametrize("value", ["true", "false", '"true"', '"FALSE"', r'"tr\u0075e"', "null"])
+def test_true_and_false_pass_with_and_without_quotes(value: str) -> None:
+    assert isinstance(SCRIPT.body(*CREATE, f'{{"compensation": {{"paid": {value}}}}}'), BodyFields)
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def test_a_german_mail_has_all_that_the_english_one_has_in_german(
 
 
 def test_set_phrases_of_contents_are_translated(mails: NotificationRenderer) -> None:
-    shown = [status for _, status in notices._STATUS_BY_STATE.values()] + list(
+    shown = [shown.words for shown in notices._STATUS_BY_STATE.values()] + list(
         notices._CLOSED_REASON_TEXTS.values()
     )
     assert [text for text in shown if translate_phrase(text, "de") == text] == []

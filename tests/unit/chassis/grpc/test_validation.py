@@ -11,14 +11,16 @@ from chassis.grpc.handlers import MAX_REQUEST_BYTES, RpcContext
 from chassis.grpc.interceptors.validation import ValidationInterceptor
 from internshipconnect.application.v1.application_pb2 import Answer, SubmitApplicationRequest
 from internshipconnect.auth.v1.auth_pb2 import LoginRequest, RegisterRequest
-from internshipconnect.common.v1.common_pb2 import ACCOUNT_KIND_COMPANY, ACCOUNT_KIND_STUDENT
+from internshipconnect.common.v1.common_pb2 import ACCOUNT_KIND_COMPANY, ACCOUNT_KIND_STUDENT, AccountKind
 from internshipconnect.internship.v1.internship_pb2 import (
     QUESTION_KIND_TEXT,
+    Compensation,
     CreateInternshipRequest,
     GetInternshipRequest,
     Internship,
     ListInternshipsRequest,
     Question,
+    SkillNeed,
     UpdateInternshipRequest,
 )
 from internshipconnect.notification.v1.notification_pb2 import MarkReadRequest
@@ -96,6 +98,8 @@ async def test_a_field_within_a_list_within_a_whole_body_is_named_in_full() -> N
         ),
         (rpc("notification", "MarkRead"), MarkReadRequest(), "notificationIds"),
         (rpc("internship", "ListInternships"), ListInternshipsRequest(near_lat=1.0), "nearLat"),
+        (rpc("internship", "ListInternships"), ListInternshipsRequest(near_lng=1.0), "nearLat"),
+        (rpc("internship", "ListInternships"), ListInternshipsRequest(sort=5), "nearLat"),  # type: ignore[arg-type]
     ],
 )
 async def test_a_rule_over_several_fields_is_reported_on_one(
@@ -104,11 +108,118 @@ async def test_a_rule_over_several_fields_is_reported_on_one(
     assert await fields(spec, request_) == [field]
 
 
+async def test_one_fault_of_a_value_is_one_violation() -> None:
+    for amount in (1e300, float("inf"), float("nan"), -1.0):
+        pay = Compensation(paid=True, min_minor=amount, currency="EUR")
+        too_large = CreateInternshipRequest(internship=Internship(compensation=pay))
+        assert await fields(CREATE, too_large) == ["compensation.minMinor"]
+    fraction = Compensation(paid=True, min_minor=1.5, currency="EUR")
+    assert await fields(CREATE, CreateInternshipRequest(internship=Internship(compensation=fraction))) == [
+        "compensation.minMinor"
+    ]
+    assert await fields(rpc("internship", "ListInternships"), ListInternshipsRequest(country="x" * 61)) == [
+        "country"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "company_name", "words"),
+    [
+        (ACCOUNT_KIND_COMPANY, "", "is needed for a company account"),
+        (ACCOUNT_KIND_STUDENT, "Acme", "must be empty for a student"),
+    ],
+)
+@pytest.mark.parametrize(("over_http", "name"), [(True, "companyName"), (False, "company_name")])
+async def test_a_company_name_that_is_missing_or_too_many_is_named_once_as_the_caller_spells_it(
+    kind: AccountKind.ValueType, company_name: str, words: str, over_http: bool, name: str
+) -> None:
+    spec = rpc("auth", "Register")
+    request = RegisterRequest(
+        email="a@example.org", password="long enough", kind=kind, name="A", company_name=company_name
+    )
+    error = FieldNameTranslator(spec).translate_error(await refused(spec, request), over_http=over_http)
+    assert error.message == f"{name}: {words}"
+
+
 async def test_control_characters_and_nul_are_refused() -> None:
     for character in "\x00\x07\x1b\x7f":
         assert await fields(
             CREATE, CreateInternshipRequest(internship=Internship(title=f"a{character}b"))
         ) == ["title"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "invoice\u202efdp.exe",
+            "must not hold the invisible character RIGHT-TO-LEFT OVERRIDE, "
+            "which turns the direction of the text: remove it",
+        ),
+        (
+            "\u2067Acme\u2069",
+            "must not hold the invisible character RIGHT-TO-LEFT ISOLATE, "
+            "which turns the direction of the text: remove it",
+        ),
+        (
+            "one\u2028two",
+            "must not hold the invisible character LINE SEPARATOR, which breaks the line: remove it",
+        ),
+        ("\ufeffAcme", "must not hold the invisible character ZERO WIDTH NO-BREAK SPACE: remove it"),
+        ("a\u2065b", "must not hold the invisible character U+2065: remove it"),
+        ("\u202ea\x07", "must be text on one line, without control characters"),
+        ("\u202ea\n", "must be text on one line, without control characters"),
+        ("a\x85b", "must be text on one line, without control characters"),
+    ],
+    ids=ascii,
+)
+async def test_a_name_without_the_character_that_nobody_sees_is_asked_for(text: str, words: str) -> None:
+    listing = Internship(title=text, skills=[SkillNeed(name=text)], questions=[a_question(text)])
+    error = await refused(CREATE, CreateInternshipRequest(internship=listing))
+    assert {violation.description for violation in error.violations} == {words}
+    assert {violation.field for violation in error.violations} == {
+        *("internship.title", "internship.skills[0].name"),
+        *("internship.questions[0].text", "internship.questions[0].choices[0]"),
+    }
+    company = RegisterRequest(
+        email="a@example.org",
+        password="long enough",
+        kind=ACCOUNT_KIND_COMPANY,
+        name=text,
+        company_name=text,
+    )
+    assert await fields(rpc("auth", "Register"), company) == ["name", "companyName"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\u0646\u0627\u0645\u0647\u200c\u0647\u0627",
+        "\u0915\u094d\u200d\u0937",
+        "\U0001f468\u200d\U0001f469\u200d\U0001f467",
+        "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
+        "\u05d0\u05d1\u200f (C++)\u200e",
+        "so\u00adft \u2764\ufe0f\u202f!",
+        "\u1780\u200b\u1781",
+    ],
+    ids=ascii,
+)
+async def test_joiners_and_marks_that_words_are_written_with_pass(text: str) -> None:
+    listing = Internship(title=text, skills=[SkillNeed(name=text)], questions=[a_question(text)])
+    raw = CreateInternshipRequest(internship=listing).SerializeToString()
+    assert await send_call(ValidationInterceptor(), CREATE, respond_with(), request=raw) is not None
+
+
+async def test_who_searches_may_paste_what_nobody_sees() -> None:
+    pasted = "\u2068python\u2069\ufeff"
+    search = ListInternshipsRequest(q=pasted, city=pasted, field=pasted, skills=[pasted])
+    raw = search.SerializeToString()
+    spec = rpc("internship", "ListInternships")
+    assert await send_call(ValidationInterceptor(), spec, respond_with(), request=raw) is not None
+
+
+def a_question(text: str) -> Question:
+    return Question(id="a", kind=QUESTION_KIND_TEXT, text=text, choices=[text, "no"])
 
 
 async def test_an_enum_value_that_does_not_exist_is_refused() -> None:

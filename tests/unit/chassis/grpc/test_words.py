@@ -187,6 +187,10 @@ def test_rules_over_several_fields_have_words_of_their_own() -> None:
             for rule in message.GetOptions().Extensions[validate_pb2.message].cel:
                 assert rule.message and not MACHINE_TALK.search(rule.message), rule.id
                 assert "==" not in rule.message
+                reported = message.fields_by_name[rule.id.rpartition(".")[2]]
+                assert not {reported.name, reported.json_name} & set(re.findall(r"\w+", rule.message)), (
+                    rule.id
+                )
 
 
 async def test_an_enum_field_lists_the_names_that_it_takes() -> None:
@@ -215,8 +219,8 @@ async def test_words_name_other_fields_in_the_spelling_of_the_caller() -> None:
         over_http: FieldNameTranslator(move).translate_error(error, over_http=over_http).message
         for over_http in (True, False)
     }
-    assert words[True].startswith("expectedState: give expectedState or etag")
-    assert words[False].startswith("expected_state: give expected_state or etag")
+    assert words[True].startswith("expectedState: is needed, or etag, so that")
+    assert words[False].startswith("expected_state: is needed, or etag, so that")
 
 
 @pytest.mark.parametrize(
