@@ -1,6 +1,6 @@
 """What a moderator should look at twice in a listing: written terms, each with why it is there.
 
-Flags inform a person; nothing is decided by them.
+Flags inform a person. All that follows from them is that a person looks, unless the company is verified.
 """
 
 import re
@@ -47,6 +47,11 @@ class ModerationFlag:
 def moderation_flags(posting: Posting) -> tuple[ModerationFlag, ...]:
     """Each kind of flag once for each field."""
     return tuple(flag for field, text in _texts(posting) for flag in _flags_in(field, text))
+
+
+def flagged_texts(posting: Posting) -> dict[str, str]:
+    """Return the texts in which there is something to look at, by field."""
+    return {field: text for field, text in _texts(posting) if any(_flags_in(field, text))}
 
 
 def _texts(posting: Posting) -> Iterator[tuple[str, str]]:

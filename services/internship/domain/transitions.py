@@ -181,7 +181,7 @@ def move_listing(
 def publish_listing(
     listing: Listing, company: ListingCompany, actor: Actor, now: datetime, *, trusted: bool
 ) -> Listing:
-    """DRAFT -> OPEN, with the company as it is named now; PENDING_REVIEW unless the company is `trusted`.
+    """DRAFT -> OPEN, with the company as it is named now; PENDING_REVIEW unless it is `trusted` with it.
 
     After a moderator has asked for changes the listing is reviewed again in any case. Raises
     ILLEGAL_TRANSITION, INTERNSHIP_INCOMPLETE with a violation per field.
