@@ -54,7 +54,6 @@ class ClosedReason(StrEnum):
     LISTING_ARCHIVED = "LISTING_ARCHIVED"
     OFFER_EXPIRED = "OFFER_EXPIRED"
     NO_RESPONSE = "NO_RESPONSE"
-    ACCOUNT_DELETED = "ACCOUNT_DELETED"
     COMPANY_SUSPENDED = "COMPANY_SUSPENDED"
 
 
@@ -87,8 +86,8 @@ UNDECIDED_STATES = (
 )
 """States that are alive: they end when their listing does."""
 
-AWAITING_ANSWER_STATES = frozenset({ApplicationState.SUBMITTED, ApplicationState.IN_REVIEW})
-"""Here the company has decided nothing yet, so its promise to answer runs."""
+AWAITING_ANSWER_STATES = frozenset(UNDECIDED_STATES) - {ApplicationState.OFFERED}
+"""Here the student waits for the company, so its promise to answer runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +184,7 @@ class PendingOffer:
 class Application:
     """One student's application for one listing. `version` counts its changes from 1.
 
+    `respond_within` is the listing's promise; None: submitted before it was kept, `respond_by` says it.
     `due_time` is when the system has to act on it next, if nobody moves it before. `ended_by` is the version
     of the listing whose ending closed it last: one that a person reopened since is not closed by it again.
     """
@@ -204,6 +204,7 @@ class Application:
     submit_time: datetime
     update_time: datetime
     respond_by: datetime
+    respond_within: timedelta | None = None
     version: int = 1
     first_response_time: datetime | None = None
     offer_expire_time: datetime | None = None

@@ -303,8 +303,7 @@ def _student_notices(move: ApplicationMove) -> Notices:
 
 
 def _is_own_doing(move: ApplicationMove) -> bool:
-    by_leaving = move.to_state == "WITHDRAWN" or move.closed_reason == "ACCOUNT_DELETED"
-    return by_leaving or move.from_state == "DRAFT"
+    return move.to_state == "WITHDRAWN" or move.from_state == "DRAFT"
 
 
 def _closed_content(move: ApplicationMove) -> NotificationContent:
@@ -335,11 +334,7 @@ def _withdrawal_content_type(move: ApplicationMove) -> type[CompanyApplicationCo
 
 
 def _closed_content_type(move: ApplicationMove) -> type[CompanyApplicationContent] | None:
-    ends: Mapping[str, type[CompanyApplicationContent]] = {
-        "OFFER_EXPIRED": OfferExpired,
-        "ACCOUNT_DELETED": ApplicationWithdrawn,
-    }
-    return ends.get(move.closed_reason)
+    return OfferExpired if move.closed_reason == "OFFER_EXPIRED" else None
 
 
 _COMPANY_CONTENT_RULES: Final[
