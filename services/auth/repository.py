@@ -5,6 +5,7 @@ all signing keys in slot 0. Every query below names its document by `_id`, but f
 user, which go by the index `user_credential`.
 """
 
+import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from chassis.mongo.provision import CollectionSpec
 from chassis.sharding.repository import MAX_UPDATE_ATTEMPTS, Repository, pause_before_retry
 from chassis.sharding.shards import Shards
 from chassis.sharding.transactions import Transaction
-from services.auth.domain.accounts import CODE_LIFE, Account
+from services.auth.domain.accounts import CODE_LIFE, Account, CodeGuesses
 from services.auth.domain.events import AuthEvent
 from services.auth.domain.keys import SigningKey
 from services.auth.domain.sessions import EndReason, Session
@@ -105,15 +106,23 @@ class AccountRepository(Repository[Account]):
         )
         return str(entry["user_id"]) if entry else None
 
-    async def count_guesses(self, address: str, *, spend: int, now: datetime) -> int:
-        """Return how many codes were tried for an address lately, `spend` included; also for unknown ones."""
-        slot = slot_of_key(address)
+    async def count_guesses(
+        self, address: str, client: str = "", *, spend: int, now: datetime
+    ) -> CodeGuesses:
+        """Return how many codes were tried for an address lately, `spend` included; also for unknown ones.
+
+        By everybody, and by `client` unless that is not known.
+        """
         update = {
             "$inc": {"count": spend},
             "$set": {"expire_time": now + CODE_LIFE},
-            "$setOnInsert": {"slot": slot},
+            "$setOnInsert": {"slot": slot_of_key(address)},
         }
-        return int((await self._upsert("code_guesses", address, update))["count"])
+        keys = [address, f"{address} {client}"] if client else [address]
+        found = await asyncio.gather(
+            *(self._upsert("code_guesses", address, update, key=key) for key in keys)
+        )
+        return CodeGuesses(*(int(each["count"]) for each in found))
 
     async def update_with_session(
         self, user_id: str, decide: Callable[[Account | None], AccountChange[T]]
@@ -148,14 +157,15 @@ class AccountRepository(Repository[Account]):
         self._emit(tx, user_id, change.events)
         return AccountChangeResult(change.answer, ended)
 
-    async def _upsert(self, collection: str, address: str, update: Document) -> Document:
+    async def _upsert(self, collection: str, address: str, update: Document, *, key: str = "") -> Document:
+        """Update the document of `key`, or of the address itself, in the address's slot."""
         shard = self._shards.shard_for(slot_of_key(address))
         for attempt in range(MAX_UPDATE_ATTEMPTS):
             if attempt:
                 await pause_before_retry(attempt)
             with suppress(DuplicateKeyError):  # two upserts at once: the loser finds the winner's document
                 found = await shard.db[collection].find_one_and_update(
-                    {"_id": address}, update, upsert=True, return_document=ReturnDocument.AFTER
+                    {"_id": key or address}, update, upsert=True, return_document=ReturnDocument.AFTER
                 )
                 return cast("Document", found)
         raise unavailable("The e-mail directory")
