@@ -59,10 +59,11 @@ class ToUser:
 
 @dataclass(frozen=True)
 class ToAddress:
-    """One person, at the address that the event names."""
+    """One person, at the address that the event names, in the language that it names, if any."""
 
     user_id: str
     email: str
+    locale: str = ""
 
 
 @dataclass(frozen=True)
@@ -200,9 +201,12 @@ def is_too_old_to_notify(happened: datetime, now: datetime) -> bool:
     return now - happened > MAX_NOTICE_AGE
 
 
-def verification_notices(user_id: str, email: str, code: str, expire_time: datetime) -> Notices:
-    """Return the code goes to the address that it is to prove."""
-    return (Notice(ToAddress(user_id, email), VerificationCode(code=code, expire_time=expire_time)),)
+def verification_notices(
+    user_id: str, email: str, code: str, expire_time: datetime, locale: str = ""
+) -> Notices:
+    """Return the code goes to the address that it is to prove, in the language of the registration."""
+    content = VerificationCode(code=code, expire_time=expire_time)
+    return (Notice(ToAddress(user_id, email, locale), content),)
 
 
 def repeated_registration_notices(user_id: str, email: str) -> Notices:

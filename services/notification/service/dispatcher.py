@@ -151,5 +151,7 @@ def _addressees(
 
 
 def _addressee_at(audience: ToAddress, recipient: Recipient | None) -> Addressee:
-    """Return the addressee, in the recipient's language if the recipient is known."""
-    return recipient.addressee_at(audience.email) if recipient else Addressee(email=audience.email)
+    """Return the addressee, in the event's language, or in the recipient's."""
+    if recipient is None:
+        return Addressee(email=audience.email, locale=audience.locale)
+    return recipient.addressee_at(audience.email, audience.locale)
