@@ -6,7 +6,6 @@ random, in Redis only, deleted two days later. So afterwards no one can find out
 came again another day.
 """
 
-import ipaddress
 import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,14 +14,13 @@ from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 from zlib import crc32
 
+from chassis.client_network import find_client_networks
 from chassis.clock import Clock
 from redis.asyncio.cluster import RedisCluster
 
 RETENTION: Final = timedelta(days=2)
 CHANGED_BUCKETS: Final = 16
 """Sets of subjects whose counts have changed; several, to spread them over the nodes."""
-_IPV6_PREFIX_BITS: Final = 64
-"""The usual size of the network of one household or one phone."""
 
 
 class SubjectDay(NamedTuple):
@@ -33,8 +31,8 @@ class SubjectDay(NamedTuple):
 
 
 def anonymous_reader_key(address: str, user_agent: str) -> str:
-    """Return the key of an anonymous reader, from user agent and address; of IPv6 the /64 counts."""
-    return f"{_client_network(address)} {user_agent}"
+    """Return the key of an anonymous reader, from user agent and client network."""
+    return f"{find_client_networks(address)[0]} {user_agent}"
 
 
 class UniqueReaderCounter:
@@ -104,14 +102,3 @@ class UniqueReaderCounter:
             await self._redis.set(key, secrets.token_bytes(32), nx=True, ex=RETENTION)
             self._salts = {day: bytes(await self._redis.get(key))}
         return self._salts[day]
-
-
-def _client_network(address: str) -> str:
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return address
-    mapped = parsed.ipv4_mapped
-    return str(mapped) if mapped else str(ipaddress.ip_network((parsed, _IPV6_PREFIX_BITS), strict=False))

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
+from chassis.client_network import CLIENT_NETWORK_BITS, EMBEDDED_IPV4_FORMS
 from chassis.contracts import RpcSpec
 from gateway import envoy_types as types
 from gateway.envoy.tokens import CLAIMS_KEY
@@ -18,13 +19,14 @@ RATE_LIMIT_CLUSTER: Final = "ratelimit"
 CALLER_METADATA: Final = "internshipconnect.caller"
 """The metadata in which `caller.lua` names the client, and the account that the call is about."""
 NETWORK_SUFFIXES: Final = ("", "_56", "_48")
-"""The client itself, and the IPv6 networks around it; see `client_network.lua`."""
+"""The client itself, and the IPv6 networks around it; see `chassis/client_network.py`."""
 ORIGINAL_PATH_HEADER: Final = "x-envoy-original-path"
 """Set by the transcoder; gRPC calls lack it, so each of their searches counts."""
 RATE_LIMIT_TIMEOUT_S: Final = 0.1
 """Twice the limiter's own time-out for Redis."""
 _LUA_FOLDER: Final = Path(__file__).with_name("lua")
-_CALLER_LUA_FILES: Final = (_LUA_FOLDER / "client_network.lua", _LUA_FOLDER / "caller.lua")
+_CLIENT_NETWORK_LUA: Final = _LUA_FOLDER / "client_network.lua"
+_CALLER_LUA: Final = _LUA_FOLDER / "caller.lua"
 _CLASS_PREFIX: Final = "RATE_LIMIT_CLASS_"
 
 
@@ -63,7 +65,22 @@ def render_caller_lua(rpcs: Iterable[RpcSpec]) -> str:
         if rpc.policy.rate_limit_account
     )
     table = "local ACCOUNT_FIELD = {\n" + ",\n".join(rows) + "\n}\n"
-    return "\n".join((table, *(path.read_text() for path in _CALLER_LUA_FILES)))
+    return "\n".join((table, render_client_network_lua(), _CALLER_LUA.read_text()))
+
+
+def render_client_network_lua() -> str:
+    """Return the script that knows what one client is, with the tables of that rule."""
+    forms = ", ".join(
+        f"{{ prefix = {{ {', '.join(map(str, form.prefix))} }}, position = {form.position}, "
+        f"is_inverted = {str(form.is_inverted).lower()} }}"
+        for form in EMBEDDED_IPV4_FORMS
+    )
+    bits = ", ".join(map(str, CLIENT_NETWORK_BITS))
+    tables = (
+        f"local EMBEDDED_IPV4_FORMS = {{ {forms} }}",
+        f"local CLIENT_NETWORK_BITS = {{ {bits} }}",
+    )
+    return "\n".join((*tables, _CLIENT_NETWORK_LUA.read_text()))
 
 
 def rate_limit_actions(rpc: RpcSpec) -> list[dict[str, Any]]:

@@ -2,8 +2,9 @@
 
 from typing import Final
 
-from chassis.call_context import add_answer_headers, current_principal
+from chassis.call_context import add_answer_headers, current_call, current_principal
 from chassis.grpc.rpc_context import RpcContext
+from chassis.languages import preferred_language
 from chassis.rate_limit_headers import RateLimitStatus, format_rate_limit_headers
 from internshipconnect.auth.v1 import auth_pb2 as pb
 from internshipconnect.auth.v1.auth_pb2_grpc import AuthServiceServicer
@@ -38,6 +39,8 @@ class AuthServicer(AuthServiceServicer):
             name=request.name,
             kind=mapping.account_kind_from_number(request.kind),
             company_name=request.company_name,
+            locale=preferred_language(current_call().metadata_text("accept-language")),
+            visitor=current_visitor(),
         )
         return pb.RegisterResponse(
             message=REGISTERED_MESSAGE, code_expires_in_s=int(CODE_LIFE.total_seconds())

@@ -95,12 +95,13 @@ def _user_registered_message(account: Account) -> events.UserRegistered:
         company_name=holder.company_name,
         account_version=account.version,
         email_verified=account.email_verified,
+        locale=account.locale,
     )
 
 
 def _verification_requested_message(event: VerificationWasRequested) -> events.VerificationRequested:
     message = events.VerificationRequested(
-        user_id=event.user_id, email=event.email, name=event.name, code=event.code
+        user_id=event.user_id, email=event.email, name=event.name, code=event.code, locale=event.locale
     )
     message.expire_time.FromDatetime(event.expire_time)
     return message

@@ -5,6 +5,7 @@ signing keys in slot 0. Every query below names its document by `_id`, except th
 uses the index `user_credential`.
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +22,7 @@ from chassis.mongo.provision import CollectionSpec
 from chassis.sharding.repository import UPDATE_RETRY_POLICY, Repository
 from chassis.sharding.shards import Shards
 from chassis.sharding.transactions import Transaction
-from services.auth.domain.accounts import CODE_LIFE, Account
+from services.auth.domain.accounts import CODE_LIFE, Account, CodeGuesses
 from services.auth.domain.events import AuthEvent
 from services.auth.domain.keys import SigningKey
 from services.auth.domain.sessions import EndReason, Session
@@ -105,15 +106,23 @@ class AccountRepository(Repository[Account]):
         )
         return str(entry["user_id"]) if entry else None
 
-    async def count_guesses(self, address: str, *, spend: int, now: datetime) -> int:
-        """Return the number of codes tried for an address lately, `spend` included; also for unknown ones."""
-        slot = slot_of_key(address)
+    async def count_guesses(
+        self, address: str, client: str = "", *, spend: int, now: datetime
+    ) -> CodeGuesses:
+        """Return the number of codes tried for an address lately, `spend` included; also for unknown ones.
+
+        One number counts all clients, the other `client` alone, if it is known.
+        """
         update = {
             "$inc": {"count": spend},
             "$set": {"expire_time": now + CODE_LIFE},
-            "$setOnInsert": {"slot": slot},
+            "$setOnInsert": {"slot": slot_of_key(address)},
         }
-        return int((await self._upsert("code_guesses", address, update))["count"])
+        keys = [address, f"{address} {client}"] if client else [address]
+        found = await asyncio.gather(
+            *(self._upsert("code_guesses", address, update, key=key) for key in keys)
+        )
+        return CodeGuesses(*(int(each["count"]) for each in found))
 
     async def update_with_session(
         self, user_id: str, decide: Callable[[Account | None], AccountChange[T]]
@@ -149,12 +158,13 @@ class AccountRepository(Repository[Account]):
         self._emit(tx, user_id, change.events)
         return AccountChangeResult(change.answer, ended)
 
-    async def _upsert(self, collection: str, address: str, update: Document) -> Document:
+    async def _upsert(self, collection: str, address: str, update: Document, *, key: str = "") -> Document:
+        """Update the document of `key`, or of the address itself, in the address's slot."""
         shard = self._shards.shard_for(slot_of_key(address))
 
         async def attempt() -> Any:
             return await shard.db[collection].find_one_and_update(
-                {"_id": address}, update, upsert=True, return_document=ReturnDocument.AFTER
+                {"_id": key or address}, update, upsert=True, return_document=ReturnDocument.AFTER
             )
 
         try:  # a duplicate: two upserts at once, of which the loser finds the winner's document

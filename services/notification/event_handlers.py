@@ -46,7 +46,11 @@ class NotificationEventHandlers:
 
     async def user_registered(self, event: events.UserRegistered, _: IncomingEvent) -> None:
         await self._recipients.record_registration(
-            event.user_id, email=event.email, name=event.name, company_id=event.company_id
+            event.user_id,
+            email=event.email,
+            name=event.name,
+            company_id=event.company_id,
+            locale=event.locale,
         )
 
     async def profile_updated(self, event: events.ProfileUpdated, incoming: IncomingEvent) -> None:
@@ -62,7 +66,9 @@ class NotificationEventHandlers:
         self, event: events.VerificationRequested, incoming: IncomingEvent
     ) -> None:
         expire_time = to_datetime(event.expire_time)
-        requested = notices.verification_notices(event.user_id, event.email, event.code, expire_time)
+        requested = notices.verification_notices(
+            event.user_id, event.email, event.code, expire_time, event.locale
+        )
         await self._dispatcher.dispatch(requested, incoming)
 
     async def registration_repeated(

@@ -7,8 +7,7 @@ from typing import Final
 
 from babel.dates import format_datetime
 
-DEFAULT_LANGUAGE: Final = "en"
-LANGUAGES: Final = ("en", "de")
+from chassis.languages import DEFAULT_LANGUAGE, LANGUAGES
 
 GENERIC_MAIL_TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "en": ("News from InternshipConnect", "There is news for you. Please have a look:"),

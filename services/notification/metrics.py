@@ -10,3 +10,10 @@ mails_composed: Final = Counter(
     " a second parser read something else than was meant; none when not even that could be read back.",
     ("form",),
 )
+
+mails_checked: Final = Counter(
+    "notification_mails_checked_total",
+    "Mails that were written and read back before they were queued, by the form that they then take, as in"
+    " notification_mails_composed_total; none when the mail was given up there.",
+    ("form",),
+)

@@ -13,22 +13,23 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, pas
 from jinja2.meta import find_undeclared_variables
 from jinja2.nodes import Extends, Node
 from jinja2.runtime import Context
+from prometheus_client import Counter
 
+from chassis.languages import DEFAULT_LANGUAGE, LANGUAGES
 from chassis.observability.logging import get_logger
 from chassis.text import EmailAddressError, parse_email_address, to_single_line, truncate_text
 from services.notification.domain.contents import NOTIFICATION_CONTENTS, NotificationContent
+from services.notification.domain.inbox import MailForm
 from services.notification.domain.recipients import Addressee
 from services.notification.locales import (
-    DEFAULT_LANGUAGE,
     GENERIC_MAIL_TEXTS,
-    LANGUAGES,
     format_time,
     language_for_locale,
     translate_phrase,
 )
 from services.notification.mail_composition import EncodedMail, MailDraft, NamedAddress, compose_mail
 from services.notification.mail_verification import mail_differences
-from services.notification.metrics import mails_composed
+from services.notification.metrics import mails_checked, mails_composed
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 SHARED_VARIABLES: Final = frozenset({"reader", "link", "language"})
@@ -96,26 +97,56 @@ class NotificationRenderer:
         body = to_single_line(self._part("inbox.txt", content, variables))
         return InboxText(title=self._subject(content, variables), body=body)
 
-    def render_mail(
+    def choose_form(
         self, mail_id: str, content: NotificationContent, addressee: Addressee, *, written_at: datetime
-    ) -> EncodedMail:
-        """Return the whole mail. One `mail_id` gives one Message-ID, so that repeats can be recognised.
+    ) -> MailForm:
+        """Return the fullest form of a mail that reads back as it is meant. Raises as `render_mail`."""
+        draft = self._draft(mail_id, content, addressee, written_at)
+        form, _ = self._compose_first_right(draft, content, addressee, MailForm.WHOLE, mails_checked)
+        return form
 
-        Parts that a second parser reads differently are left out, in two steps.
+    def render_mail(
+        self,
+        mail_id: str,
+        content: NotificationContent,
+        addressee: Addressee,
+        *,
+        written_at: datetime,
+        fullest: MailForm = MailForm.WHOLE,
+    ) -> EncodedMail:
+        """Return the mail, in no fuller form than `fullest`.
+
+        One `mail_id` gives one Message-ID, so that repeats can be recognised. Parts that a second parser
+        reads differently are left out, in two steps.
 
         Raises:
             InvalidRecipientAddressError: the recipient's address is invalid.
             MailRenderingError: not even the last step can be read back.
         """
-        for form, draft in self._fallback_drafts(
-            self._draft(mail_id, content, addressee, written_at), content, addressee
-        ):
+        draft = self._draft(mail_id, content, addressee, written_at)
+        _, mail = self._compose_first_right(draft, content, addressee, fullest, mails_composed)
+        return mail
+
+    def _compose_first_right(
+        self,
+        whole: MailDraft,
+        content: NotificationContent,
+        addressee: Addressee,
+        fullest: MailForm,
+        counter: Counter,
+    ) -> tuple[MailForm, EncodedMail]:
+        forms = list(MailForm)
+        for form, draft in self._fallback_drafts(whole, content, addressee):
+            if forms.index(form) < forms.index(fullest):
+                continue
             mail, wrong = _compose_and_verify(draft)
             if mail is not None:
-                mails_composed.labels(form).inc()
-                return mail
-            _log.warning("mail reads back otherwise", notification_id=mail_id, form=form, differences=wrong)
-        mails_composed.labels("none").inc()
+                counter.labels(form).inc()
+                return form, mail
+            _log.warning(
+                "mail reads back otherwise", notification_id=whole.mail_id, form=form, differences=wrong
+            )
+        counter.labels("none").inc()
         raise MailRenderingError("no form of this mail reads back as it was meant")
 
     def _draft(
@@ -134,15 +165,15 @@ class NotificationRenderer:
 
     def _fallback_drafts(
         self, draft: MailDraft, content: NotificationContent, addressee: Addressee
-    ) -> Iterator[tuple[str, MailDraft]]:
-        yield "whole", draft
+    ) -> Iterator[tuple[MailForm, MailDraft]]:
+        yield MailForm.WHOLE, draft
         language = language_for_locale(addressee.locale)
         subject, words = GENERIC_MAIL_TEXTS[language]
         bare = replace(draft, to=replace(draft.to, name=""), subject=subject)
-        yield "bare", bare
+        yield MailForm.BARE, bare
         link = self._link_url(content, language)
         yield (
-            "generic",
+            MailForm.GENERIC,
             replace(bare, text=f"{words}\n\n{link}\n", html=f'<p>{words} <a href="{link}">{link}</a></p>'),
         )
 

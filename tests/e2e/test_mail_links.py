@@ -10,11 +10,11 @@ import httpx
 import pytest
 
 from chassis.ids import new_id
+from chassis.languages import LANGUAGES
 from devstack.mailbox.message import parse_mail
 from gateway.pages import PAGE_LANGUAGES
 from services.notification.domain.contents import NOTIFICATION_CONTENTS, NotificationContent
 from services.notification.domain.recipients import Addressee
-from services.notification.locales import LANGUAGES
 from services.notification.rendering import NotificationRenderer
 from tests.stack import StackHandle
 

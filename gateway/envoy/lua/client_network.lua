@@ -1,7 +1,7 @@
--- What one client is: an IPv4 address, or an IPv6 /64, since one subscriber has all addresses of it.
--- This is the one place of that rule; the limiter and the services go by what it says.
+-- What one client is, by the rule of chassis/client_network.py, whose tables are put before this text:
+-- EMBEDDED_IPV4_FORMS and CLIENT_NETWORK_BITS. The limiter and the services go by what it says.
 --
--- client_networks(address) returns the client and, for IPv6, the /56 and the /48 around it, which have larger
+-- client_networks(address) returns the client and, for IPv6, the networks around it, which have larger
 -- allowances: a household, a site. An IPv6 address that stands for an IPv4 one counts as that.
 
 local function host_of(address)
@@ -43,9 +43,9 @@ local function dotted(high, low)
   return string.format("%d.%d.%d.%d", math.floor(high / 256), high % 256, math.floor(low / 256), low % 256)
 end
 
-local function begins_with(groups, ...)
-  for i = 1, select("#", ...) do
-    if groups[i] ~= select(i, ...) then
+local function begins_with(groups, prefix)
+  for i = 1, #prefix do
+    if groups[i] ~= prefix[i] then
       return false
     end
   end
@@ -54,16 +54,23 @@ end
 
 -- The IPv4 address that an IPv6 one stands for, if it does.
 local function embedded_ipv4(groups)
-  local is_mapped = begins_with(groups, 0, 0, 0, 0, 0, 0xffff)
-  local is_translated = begins_with(groups, 0, 0, 0, 0, 0xffff, 0)
-  local is_nat64 = begins_with(groups, 0x64, 0xff9b, 0, 0, 0, 0)
-  if is_mapped or is_translated or is_nat64 then
-    return dotted(groups[7], groups[8])
-  elseif begins_with(groups, 0x2002) then
-    return dotted(groups[2], groups[3]) -- 6to4
-  elseif begins_with(groups, 0x2001, 0) then
-    return dotted(0xffff - groups[7], 0xffff - groups[8]) -- Teredo
+  for _, form in ipairs(EMBEDDED_IPV4_FORMS) do
+    if begins_with(groups, form.prefix) then
+      local high, low = groups[form.position + 1], groups[form.position + 2]
+      if form.is_inverted then
+        high, low = 0xffff - high, 0xffff - low
+      end
+      return dotted(high, low)
+    end
   end
+end
+
+local function network_of(groups, bits)
+  local kept = {}
+  for i = 1, math.ceil(bits / 16) do
+    kept[i] = string.format("%x", groups[i] - groups[i] % 2 ^ math.max(0, 16 * i - bits))
+  end
+  return table.concat(kept, ":") .. "::/" .. bits
 end
 
 local function client_networks(address)
@@ -76,10 +83,9 @@ local function client_networks(address)
   if ipv4 then
     return { ipv4 }
   end
-  local one, two, three, four = unpack(groups)
-  return {
-    string.format("%x:%x:%x:%x::/64", one, two, three, four),
-    string.format("%x:%x:%x:%x::/56", one, two, three, four - four % 256),
-    string.format("%x:%x:%x::/48", one, two, three),
-  }
+  local networks = {}
+  for i, bits in ipairs(CLIENT_NETWORK_BITS) do
+    networks[i] = network_of(groups, bits)
+  end
+  return networks
 end

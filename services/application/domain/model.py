@@ -56,7 +56,6 @@ class ClosedReason(StrEnum):
     LISTING_ARCHIVED = "LISTING_ARCHIVED"
     OFFER_EXPIRED = "OFFER_EXPIRED"
     NO_RESPONSE = "NO_RESPONSE"
-    ACCOUNT_DELETED = "ACCOUNT_DELETED"
     COMPANY_SUSPENDED = "COMPANY_SUSPENDED"
 
 
@@ -79,8 +78,8 @@ UNDECIDED_STATES = (
 )
 """Undecided states: applications in them end when their listing does."""
 
-AWAITING_ANSWER_STATES = frozenset({ApplicationState.SUBMITTED, ApplicationState.IN_REVIEW})
-"""States in which the company has decided nothing yet, so its promise to answer counts."""
+AWAITING_ANSWER_STATES = frozenset(UNDECIDED_STATES) - {ApplicationState.OFFERED}
+"""States in which the student waits for the company, so its promise to answer counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +176,7 @@ class PendingOffer:
 class Application:
     """One student's application for one listing. `version` counts its changes from 1.
 
+    `respond_within` is the listing's promise; None: submitted before it was kept, `respond_by` says it.
     `due_time` is when the system has to act on it next, unless it is moved before. `ended_by` is the version
     of the listing whose end closed it last: once a person has reopened the application, that version does not
     close it again.
@@ -197,6 +197,7 @@ class Application:
     submit_time: datetime
     update_time: datetime
     respond_by: datetime
+    respond_within: timedelta | None = None
     version: int = 1
     first_response_time: datetime | None = None
     offer_expire_time: datetime | None = None

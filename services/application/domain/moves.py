@@ -374,18 +374,20 @@ def _first_response_time(application: Application, actor: ApplicationActor, now:
 def _response_deadline(
     application: Application, target: ApplicationState, now: datetime, policy: ApplicationPolicy
 ) -> datetime:
-    """Return the deadline of the promise to answer; a return to the pipeline after it starts it again."""
-    returning = (
-        application.state in (ApplicationState.REJECTED, ApplicationState.CLOSED)
-        and target in AWAITING_ANSWER_STATES
-    )
+    """Return the deadline of the promise to answer, which each answer that the student sees starts again.
+
+    A first look at the application is no answer, nor is a move that the student is not shown.
+    """
+    before, after = STUDENT_STATUS_OF_STATE[application.state], STUDENT_STATUS_OF_STATE[target]
+    is_unanswered = before is after or (before, after) == (StudentStatus.RECEIVED, StudentStatus.IN_REVIEW)
     if (
-        not returning
-        or application.respond_by > now
+        is_unanswered
+        or target not in AWAITING_ANSWER_STATES
         or is_rejection_undisclosed(application, SYSTEM_ACTOR, now)
     ):
         return application.respond_by
-    return now + (application.respond_by - application.submit_time)
+    promise = application.respond_within or application.respond_by - application.submit_time
+    return max(application.respond_by, now + promise)
 
 
 def _with_next_version(application: Application, now: datetime, policy: ApplicationPolicy) -> Application:

@@ -86,6 +86,7 @@ def submit_application(
     if listing.company_id in student.blocked_company_ids:
         raise permission_denied("You have blocked this company; unblock it in your profile to apply.")
     given = check_answers(listing.questions, answers)
+    respond_within = listing.respond_within or policy.response_time
     submitted = Application(
         id=application_id,
         student_id=student.id,
@@ -101,7 +102,8 @@ def submit_application(
         history=(_submission_entry(student.id, now, operation_id),),
         submit_time=now,
         update_time=now,
-        respond_by=now + (listing.respond_within or policy.response_time),
+        respond_by=now + respond_within,
+        respond_within=respond_within,
     )
     return replace(submitted, due_time=due_time(submitted, policy))
 

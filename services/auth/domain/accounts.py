@@ -2,6 +2,8 @@
 
 import hashlib
 import hmac
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -11,10 +13,14 @@ from chassis.errors import domain_error
 
 CODE_DIGITS: Final = 8
 CODE_LIFE: Final = timedelta(minutes=15)
-MAX_GUESSES_PER_CODE: Final = 25
-"""By all clients together; the gateway lets each client make five, so others leave the owner some."""
-MAX_LIVE_REGISTRATIONS: Final = 3
-"""Registrations of one unverified address that wait for their code at once; the oldest is dropped."""
+MAX_GUESSES_PER_CODE: Final = 50
+"""By all clients together; the gateway lets each of them make five in a quarter of an hour."""
+MAX_GUESSES_OF_REGISTRANT: Final = 10
+"""By the client from which the registration came, however many others have made."""
+MAX_LIVE_REGISTRATIONS: Final = 12
+MAX_LIVE_REGISTRATIONS_PER_CLIENT: Final = 3
+"""Registrations of one unverified address that wait for their code at once. Beyond these the oldest one of
+the network with the most is dropped."""
 
 
 class AccountKind(StrEnum):
@@ -62,12 +68,29 @@ class AccountHolder:
 
 
 @dataclass(frozen=True, slots=True)
+class RegistrationClient:
+    """Where a registration or a guess comes from, and the network around it, as digests; empty: not known."""
+
+    client: bytes = b""
+    network: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class CodeGuesses:
+    """How many codes were tried for an address lately: by everybody, and by one client."""
+
+    total: int
+    by_client: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class PendingRegistration:
     """One registration of an address that is not verified yet: its own holder, password and code.
 
     A code verifies only the registration that it was sent for. So a person who registers another's address,
-    before or after its owner does, does not get their password behind the owner's code. `guesses_before` is
-    the address's number of guesses when the code was sent, `email` the address as it was typed.
+    before or after its owner does, does not get their password behind the owner's code. `guesses_before` and
+    `own_guesses_before` are the address's numbers of guesses when the code was sent, by all clients and by
+    this one; `email` is the address as it was typed, `locale` the person's language, "" if not known.
     """
 
     holder: AccountHolder
@@ -76,10 +99,21 @@ class PendingRegistration:
     guesses_before: int
     expire_time: datetime
     email: str = ""
+    came_from: RegistrationClient = RegistrationClient()
+    own_guesses_before: int = 0
+    locale: str = ""
 
-    def is_live(self, guesses: int, now: datetime) -> bool:
-        """Return whether the code can still be used after `guesses` for the address, this one included."""
-        return now < self.expire_time and 0 < guesses - self.guesses_before <= MAX_GUESSES_PER_CODE
+    def is_live(self, guesses: CodeGuesses, guesser: RegistrationClient, now: datetime) -> bool:
+        """Return whether the code can still be used after `guesses` for the address, this one included.
+
+        Where it was asked for it can be, whatever others have tried.
+        """
+        is_own = bool(guesser.client) and guesser.client == self.came_from.client
+        own = guesses.by_client - self.own_guesses_before
+        return now < self.expire_time and (
+            0 < guesses.total - self.guesses_before <= MAX_GUESSES_PER_CODE
+            or (is_own and 0 < own <= MAX_GUESSES_OF_REGISTRANT)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +132,7 @@ class Account:
     update_time: datetime
     verify_time: datetime | None = None
     version: int = 1
+    locale: str = ""
 
     @property
     def is_proven(self) -> bool:
@@ -109,26 +144,27 @@ class Account:
 
     def with_registration(self, registration: PendingRegistration, now: datetime) -> "Account":
         """Return the unverified account with one more pending registration, which has its own password."""
-        kept = [earlier for earlier in self.registrations if now < earlier.expire_time]
+        live = [earlier for earlier in self.registrations if now < earlier.expire_time]
         return replace(
             self,
             email=registration.email or self.email,
             holder=registration.holder,
             password_hash=registration.password_hash,
             credential=self.credential + 1,
-            registrations=(*kept[1 - MAX_LIVE_REGISTRATIONS :], registration),
+            registrations=_without_surplus([*live, registration]),
             update_time=now,
             version=self.version + 1,
+            locale=registration.locale,
         )
 
     def find_registration(
-        self, code_digest: bytes, guesses: int, now: datetime
+        self, code_digest: bytes, guesses: CodeGuesses, guesser: RegistrationClient, now: datetime
     ) -> PendingRegistration | None:
         """Return the pending registration of a code; compare with each of them in constant time."""
         found = None
         for registration in self.registrations:
             matches = hmac.compare_digest(registration.code_digest, code_digest)
-            if matches and registration.is_live(guesses, now):
+            if matches and registration.is_live(guesses, guesser, now):
                 found = registration
         return found
 
@@ -146,6 +182,7 @@ class Account:
             verify_time=now,
             update_time=now,
             version=self.version + 1,
+            locale=registration.locale,
         )
 
     def check_may_sign_in(self) -> None:
@@ -171,12 +208,35 @@ def open_account(user_id: str, email: str, registration: PendingRegistration, no
         registrations=(registration,),
         create_time=now,
         update_time=now,
+        locale=registration.locale,
     )
+
+
+def _without_surplus(registrations: Sequence[PendingRegistration]) -> tuple[PendingRegistration, ...]:
+    """Return those that wait on: one network's many do not push out another's one."""
+    newest = registrations[-1].came_from.client
+    of_client = [each for each in registrations if each.came_from.client == newest]
+    surplus = of_client[:-MAX_LIVE_REGISTRATIONS_PER_CLIENT]
+    kept = [each for each in registrations if each not in surplus]
+    while len(kept) > MAX_LIVE_REGISTRATIONS:
+        counts = Counter(each.came_from.network for each in kept)
+        kept.remove(next(each for each in kept if counts[each.came_from.network] == max(counts.values())))
+    return tuple(kept)
 
 
 def digest_code(key: bytes, user_id: str, code: str) -> bytes:
     """Return the stored form of a code: keyed, since eight digits alone can be found in seconds."""
     return hmac.digest(key, f"{user_id}:{code}".encode(), hashlib.sha256)
+
+
+def digest_client(key: bytes, user_id: str, networks: Sequence[str]) -> RegistrationClient:
+    """Return the stored form of a client and the networks around it: keyed, since there are few addresses."""
+    if not networks:
+        return RegistrationClient()
+    client, network = (
+        hmac.digest(key, f"{user_id}:{each}".encode(), hashlib.sha256) for each in (networks[0], networks[-1])
+    )
+    return RegistrationClient(client, network)
 
 
 def invalid_credentials() -> Exception:

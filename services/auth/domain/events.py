@@ -29,6 +29,7 @@ class VerificationWasRequested:
     name: str
     code: str
     expire_time: datetime
+    locale: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,11 @@ AuthEvent = (
 
 def registered_events(before: Account | None, after: Account) -> tuple[AuthEvent, ...]:
     """Return the registration event for other services; none when the holder is the same as before."""
-    if before is not None and (before.holder, before.email) == (after.holder, after.email):
+    if before is not None and (before.holder, before.email, before.locale) == (
+        after.holder,
+        after.email,
+        after.locale,
+    ):
         return ()
     return (UserWasRegistered(after),)
 
@@ -72,4 +77,5 @@ def verification_requested(
         name=registration.holder.name,
         code=code,
         expire_time=registration.expire_time,
+        locale=registration.locale,
     )

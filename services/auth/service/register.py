@@ -14,8 +14,10 @@ from services.auth.domain.accounts import (
     Account,
     AccountHolder,
     AccountKind,
+    CodeGuesses,
     CompanyRole,
     PendingRegistration,
+    digest_client,
     digest_code,
     invalid_code,
     open_account,
@@ -44,7 +46,9 @@ class _RegistrationRequest:
     user_id: str
     holder: AccountHolder
     password_hash: str
-    guesses: int
+    guesses: CodeGuesses
+    visitor: Visitor
+    locale: str
 
 
 class Register:
@@ -68,13 +72,22 @@ class Register:
         self._clock = clock
 
     async def register(
-        self, *, email: str, password: str, name: str, kind: AccountKind, company_name: str = ""
+        self,
+        *,
+        email: str,
+        password: str,
+        name: str,
+        kind: AccountKind,
+        company_name: str = "",
+        locale: str = "",
+        visitor: Visitor = UNKNOWN_VISITOR,
     ) -> None:
         """Open an account, or add a registration of an unverified address, and have a code sent.
 
-        The owner of a verified address is notified instead. Every case costs one hash, two operations on the
-        address's shard and one transaction on the user's. The address is reserved before the account is
+        The owner of a verified address is notified instead. Every case costs one hash, the same operations on
+        the address's shard and one transaction on the user's. The address is reserved before the account is
         opened, under a user ID that the next registration takes over if this one is interrupted in between.
+        `locale` is the language for mails as long as the profile names none.
 
         Raises INVALID_FIELD on `email` or `password`, OVERLOADED.
         """
@@ -85,10 +98,10 @@ class Register:
         now = self._clock.now()
         user_id, guesses = await asyncio.gather(
             self._accounts.reserve_address(address, new_id("usr", at=now), now),
-            self._accounts.count_guesses(address, spend=0, now=now),
+            self._accounts.count_guesses(address, self._client_key(visitor), spend=0, now=now),
         )
         holder = _new_holder(name, kind, company_name)
-        request = _RegistrationRequest(read.display, user_id, holder, password_hash, guesses)
+        request = _RegistrationRequest(read.display, user_id, holder, password_hash, guesses, visitor, locale)
         changed = await self._accounts.update_with_session(
             user_id, lambda account: self._decide_registration(account, request)
         )
@@ -102,11 +115,11 @@ class Register:
         address = normalise_address(email)
         user_id, guesses = await asyncio.gather(
             self._accounts.find_user_id(address),
-            self._accounts.count_guesses(address, spend=1, now=self._clock.now()),
+            self._accounts.count_guesses(address, self._client_key(visitor), spend=1, now=self._clock.now()),
         )
         changed = await self._accounts.update_with_session(
             user_id or new_id("usr", slot_of_key(address)),
-            lambda account: self._decide_verification(account, code, guesses),
+            lambda account: self._decide_verification(account, code, guesses, visitor),
         )
         return await self._sign_in_after(changed, visitor)
 
@@ -121,9 +134,12 @@ class Register:
             holder=_with_earlier_company_id(request.holder, account),
             password_hash=request.password_hash,
             code_digest=digest_code(self._code_key, request.user_id, code),
-            guesses_before=request.guesses,
+            guesses_before=request.guesses.total,
             expire_time=now + CODE_LIFE,
             email=request.email,
+            came_from=digest_client(self._code_key, request.user_id, request.visitor.client),
+            own_guesses_before=request.guesses.by_client,
+            locale=request.locale,
         )
         after = (
             account.with_registration(registration, now)
@@ -134,18 +150,23 @@ class Register:
         return AccountChange(None, account=after, events=events)
 
     def _decide_verification(
-        self, account: Account | None, code: str, guesses: int
+        self, account: Account | None, code: str, guesses: CodeGuesses, visitor: Visitor
     ) -> AccountChange[tuple[Account, Session, RefreshToken] | None]:
         now = self._clock.now()
         user_id = account.id if account else ""
         digest = digest_code(self._code_key, user_id, code)
-        registration = account.find_registration(digest, guesses, now) if account else None
+        guesser = digest_client(self._code_key, user_id, visitor.client)
+        registration = account.find_registration(digest, guesses, guesser, now) if account else None
         if account is None or registration is None:
             return AccountChange(None)
         after = account.verified_by(registration, now)
         session, token = self._sign_in.begin_session(after)
         events: tuple[AuthEvent, ...] = (*registered_events(account, after), UserWasVerified(after.id))
         return AccountChange((after, session, token), account=after, session=session, events=events)
+
+    def _client_key(self, visitor: Visitor) -> str:
+        """Return the name under which a client's guesses are counted."""
+        return digest_client(self._code_key, "", visitor.client).client.hex()
 
     async def _sign_in_after(
         self, changed: AccountChangeResult[tuple[Account, Session, RefreshToken] | None], visitor: Visitor

@@ -1,6 +1,6 @@
 """Flags for moderators: written terms of a listing to check, each with its reason.
 
-Flags inform a person; nothing is decided by them.
+Flags inform a person. All that follows from them is that a person looks, unless the company is verified.
 """
 
 import re
@@ -47,6 +47,11 @@ class ModerationFlag:
 def moderation_flags(posting: Posting) -> tuple[ModerationFlag, ...]:
     """Return the flags of a posting: each kind at most once for each field."""
     return tuple(flag for field, text in _texts(posting) for flag in _flags_in(field, text))
+
+
+def flagged_texts(posting: Posting) -> dict[str, str]:
+    """Return the texts in which there is something to look at, by field."""
+    return {field: text for field, text in _texts(posting) if any(_flags_in(field, text))}
 
 
 def _texts(posting: Posting) -> Iterator[tuple[str, str]]:

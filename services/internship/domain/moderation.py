@@ -8,6 +8,7 @@ from typing import Final
 
 from chassis.errors import AllowedTransition, DomainError, domain_error, illegal_transition
 from services.internship.domain.events import ListingWasDeleted
+from services.internship.domain.flags import flagged_texts
 from services.internship.domain.model import (
     PUBLIC_STATES,
     Actor,
@@ -77,11 +78,19 @@ class CompanyStanding:
     """The first of its listings that a moderator approved."""
 
     @property
+    def is_verified(self) -> bool:
+        return self.state == CompanyTrustState.VERIFIED
+
+    @property
     def is_trusted(self) -> bool:
-        """Whether its listings are published without review."""
+        """Whether its listings without flags are published without review."""
         if self.state in (CompanyTrustState.REJECTED, CompanyTrustState.SUSPENDED):
             return False
-        return self.state == CompanyTrustState.VERIFIED or bool(self.approved_listing_id)
+        return self.is_verified or bool(self.approved_listing_id)
+
+    def may_publish_unread(self, posting: Posting) -> bool:
+        """Whether a listing goes online without a look: one with flags only if the company is verified."""
+        return self.is_verified or (self.is_trusted and not flagged_texts(posting))
 
     def with_state(self, state: str, version: int) -> "CompanyStanding":
         """Return it with the state of an event, unless a later event was applied before."""
@@ -123,9 +132,12 @@ def apply_decision(
 def check_edit_allowed(listing: Listing, posting: Posting, standing: CompanyStanding) -> None:
     """Raise COMPANY_NOT_VERIFIED for a change of a public listing's text while its company is not trusted.
 
-    Raises COMPANY_NOT_VERIFIED.
+    Of one that is trusted but not verified, only what flags are in is refused. Raises COMPANY_NOT_VERIFIED.
     """
-    if listing.state not in PUBLIC_STATES or standing.is_trusted:
+    if listing.state not in PUBLIC_STATES or standing.is_verified:
+        return
+    if standing.is_trusted:
+        _check_nothing_newly_flagged(listing.posting, posting)
         return
     same = replace(posting, **{name: getattr(listing.posting, name) for name in UNREVIEWED_FIELDS})
     if same != listing.posting:
@@ -133,6 +145,17 @@ def check_edit_allowed(listing: Listing, posting: Posting, standing: CompanyStan
             "COMPANY_NOT_VERIFIED",
             "Until your company is verified, what a public listing says is changed only by a new listing, "
             "which a person reads first; openings, times and the deadline you may change here.",
+        )
+
+
+def _check_nothing_newly_flagged(before: Posting, after: Posting) -> None:
+    """Raise COMPANY_NOT_VERIFIED unless a moderator has read all flagged texts as they would be."""
+    read = flagged_texts(before)
+    if new := [field for field, text in flagged_texts(after).items() if read.get(field) != text]:
+        raise domain_error(
+            "COMPANY_NOT_VERIFIED",
+            f"What {' and '.join(new)} would say is read by a person first, until your company is verified: "
+            "fees, payments and contact elsewhere. Put it into a new listing.",
         )
 
 

@@ -181,7 +181,7 @@ def move_listing(
 def publish_listing(
     listing: Listing, company: ListingCompany, actor: Actor, now: datetime, *, trusted: bool
 ) -> Listing:
-    """Return a draft as OPEN, with the company's present name; as PENDING_REVIEW unless `trusted`.
+    """Return a draft as OPEN, with the company's present name; PENDING_REVIEW unless it is `trusted` with it.
 
     After a moderator has asked for changes the listing is reviewed in any case. Raises ILLEGAL_TRANSITION,
     INTERNSHIP_INCOMPLETE with a violation per field.

@@ -105,7 +105,7 @@ class ManageListings:
         def decide(
             listing: Listing, standing: CompanyStanding, now: datetime
         ) -> tuple[Listing, CompanyStanding]:
-            trusted = replace(standing, state=snapshot.state).is_trusted
+            trusted = replace(standing, state=snapshot.state).may_publish_unread(listing.posting)
             published = transitions.publish_listing(
                 self._located(listing), snapshot.company, call.actor, now, trusted=trusted
             )

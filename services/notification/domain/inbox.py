@@ -22,6 +22,14 @@ class Notification:
     read: bool = False
 
 
+class MailForm(StrEnum):
+    """How much of what people typed a mail holds: all; nothing in its headers; nothing at all."""
+
+    WHOLE = "whole"
+    BARE = "bare"
+    GENERIC = "generic"
+
+
 class MailDeliveryState(StrEnum):
     """The state of a mail. BOUNCED: refused for good by the recipient's server. FAILED: given up."""
 
@@ -37,7 +45,8 @@ class MailDelivery:
     """One mail in delivery; it shares the ID of its notification.
 
     `sealed` holds address and variables, encrypted; it is deleted as soon as the mail has been accepted or
-    refused for good. `attempts` counts from 1 with the first attempt.
+    refused for good. `attempts` counts from 1 with the first attempt. `form` is the fullest one that
+    read back as it was meant when the delivery was made.
     """
 
     id: str
@@ -46,6 +55,7 @@ class MailDelivery:
     version: int
     create_time: datetime
     state: MailDeliveryState = MailDeliveryState.QUEUED
+    form: MailForm = MailForm.WHOLE
     sealed: bytes | None = None
     attempts: int = 0
     lease_until: datetime | None = None

@@ -60,10 +60,11 @@ class ToUser:
 
 @dataclass(frozen=True)
 class ToAddress:
-    """One person, at the address in the event."""
+    """One person, at the address and in the language of the event, if it has one."""
 
     user_id: str
     email: str
+    locale: str = ""
 
 
 @dataclass(frozen=True)
@@ -191,9 +192,12 @@ def is_too_old_to_notify(happened: datetime, now: datetime) -> bool:
     return now - happened > MAX_NOTICE_AGE
 
 
-def verification_notices(user_id: str, email: str, code: str, expire_time: datetime) -> Notices:
-    """Return the mail with the code, to the address that it verifies."""
-    return (Notice(ToAddress(user_id, email), VerificationCode(code=code, expire_time=expire_time)),)
+def verification_notices(
+    user_id: str, email: str, code: str, expire_time: datetime, locale: str = ""
+) -> Notices:
+    """Return the mail with the code, to the address that it verifies, in the language of the registration."""
+    content = VerificationCode(code=code, expire_time=expire_time)
+    return (Notice(ToAddress(user_id, email, locale), content),)
 
 
 def repeated_registration_notices(user_id: str, email: str) -> Notices:
@@ -294,8 +298,7 @@ def _student_notices(move: ApplicationMove) -> Notices:
 
 
 def _is_own_doing(move: ApplicationMove) -> bool:
-    by_leaving = move.to_state == "WITHDRAWN" or move.closed_reason == "ACCOUNT_DELETED"
-    return by_leaving or move.from_state == "DRAFT"
+    return move.to_state == "WITHDRAWN" or move.from_state == "DRAFT"
 
 
 def _closed_content(move: ApplicationMove) -> NotificationContent:
@@ -326,11 +329,7 @@ def _withdrawal_content_type(move: ApplicationMove) -> type[CompanyApplicationCo
 
 
 def _closed_content_type(move: ApplicationMove) -> type[CompanyApplicationContent] | None:
-    ends: Mapping[str, type[CompanyApplicationContent]] = {
-        "OFFER_EXPIRED": OfferExpired,
-        "ACCOUNT_DELETED": ApplicationWithdrawn,
-    }
-    return ends.get(move.closed_reason)
+    return OfferExpired if move.closed_reason == "OFFER_EXPIRED" else None
 
 
 _COMPANY_CONTENT_RULES: Final[

@@ -16,12 +16,16 @@ class Addressee:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipient:
-    """A person who may be notified; `email` is empty until the registration has been received."""
+    """A person who may be notified; `email` is empty until the registration has been received.
+
+    `registration_locale` counts as long as the profile names no language, which is `locale`.
+    """
 
     id: str
     email: str = ""
     name: str = ""
     locale: str = ""
+    registration_locale: str = ""
     time_zone: str = ""
     company_id: str = ""
     profile_time: datetime | None = None
@@ -32,14 +36,21 @@ class Recipient:
         """The addressee of mails; None while no address is known."""
         return self.addressee_at(self.email) if self.email else None
 
-    def addressee_at(self, email: str) -> Addressee:
-        """Return the addressee at an address of an event."""
-        return Addressee(email=email, name=self.name, time_zone=self.time_zone, locale=self.locale)
+    def addressee_at(self, email: str, locale: str = "") -> Addressee:
+        """Return the addressee at an address of an event, in the event's language if it has one."""
+        locale = locale or self.locale or self.registration_locale
+        return Addressee(email=email, name=self.name, time_zone=self.time_zone, locale=locale)
 
-    def with_registration(self, *, email: str, name: str, company_id: str) -> "Recipient":
+    def with_registration(self, *, email: str, name: str, company_id: str, locale: str = "") -> "Recipient":
         """Return it with a registration; the name of an earlier profile is kept."""
         known_name = self.name if self.profile_time and self.name else name
-        return replace(self, email=email, name=known_name, company_id=company_id)
+        return replace(
+            self,
+            email=email,
+            name=known_name,
+            company_id=company_id,
+            registration_locale=locale or self.registration_locale,
+        )
 
     def with_profile(self, *, name: str, locale: str, time_zone: str, at: datetime) -> "Recipient":
         """Return it with a changed profile, unless a later change was applied before."""

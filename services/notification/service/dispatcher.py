@@ -1,12 +1,19 @@
 """The use case that turns notices into inbox entries and mails."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from chassis.clock import Clock
 from chassis.errors import unavailable
 from chassis.ids import new_id, slot_of
 from chassis.messaging import IncomingEvent
-from services.notification.domain.inbox import MailDelivery, Notification, OutgoingNotification
+from services.notification.domain.contents import NotificationContent
+from services.notification.domain.inbox import (
+    MailDelivery,
+    MailDeliveryState,
+    Notification,
+    OutgoingNotification,
+)
 from services.notification.domain.notices import (
     Audience,
     Notice,
@@ -17,7 +24,11 @@ from services.notification.domain.notices import (
 )
 from services.notification.domain.recipients import Addressee, Recipient
 from services.notification.field_cipher import FieldCipher
-from services.notification.rendering import NotificationRenderer
+from services.notification.rendering import (
+    InvalidRecipientAddressError,
+    MailRenderingError,
+    NotificationRenderer,
+)
 from services.notification.repository import NotificationRepository
 
 CompanyMembers = Mapping[str, Sequence[str]]
@@ -91,7 +102,21 @@ class Dispatcher:
             sealed=self._cipher.encrypt(content, addressee, delivery_id=id_),
         )
         entry = self._inbox_entry(delivery, notice, addressee) if content.in_inbox else None
-        return OutgoingNotification(delivery, entry)
+        return OutgoingNotification(self._with_form(delivery, content, addressee), entry)
+
+    def _with_form(
+        self, delivery: MailDelivery, content: NotificationContent, addressee: Addressee
+    ) -> MailDelivery:
+        """Return the delivery in a form that reads back as it is meant; ended when none does."""
+        try:
+            form = self._renderer.choose_form(
+                delivery.id, content, addressee, written_at=delivery.create_time
+            )
+        except InvalidRecipientAddressError as refusal:
+            return replace(delivery, state=MailDeliveryState.BOUNCED, sealed=None, error=str(refusal))
+        except MailRenderingError as problem:
+            return replace(delivery, state=MailDeliveryState.FAILED, error=str(problem))
+        return replace(delivery, form=form)
 
     def _inbox_entry(self, delivery: MailDelivery, notice: Notice, addressee: Addressee) -> Notification:
         text = self._renderer.render_inbox_entry(notice.content, addressee)
@@ -126,5 +151,7 @@ def _addressees(
 
 
 def _addressee_at(audience: ToAddress, recipient: Recipient | None) -> Addressee:
-    """Return the addressee, in the recipient's language if the recipient is known."""
-    return recipient.addressee_at(audience.email) if recipient else Addressee(email=audience.email)
+    """Return the addressee, in the event's language, or in the recipient's."""
+    if recipient is None:
+        return Addressee(email=audience.email, locale=audience.locale)
+    return recipient.addressee_at(audience.email, audience.locale)

@@ -78,7 +78,9 @@ class Mailer:
 
     async def _render_and_send(self, delivery: MailDelivery) -> None:
         content, addressee = self._cipher.decrypt(delivery)
-        mail = self._renderer.render_mail(delivery.id, content, addressee, written_at=delivery.create_time)
+        mail = self._renderer.render_mail(
+            delivery.id, content, addressee, written_at=delivery.create_time, fullest=delivery.form
+        )
         await self._transport.send(mail)
 
     async def _settle(self, delivery: MailDelivery, state: MailDeliveryState, error: str = "") -> None:

@@ -12,11 +12,13 @@ class UpdateRecipients:
     def __init__(self, repository: NotificationRepository) -> None:
         self._repository = repository
 
-    async def record_registration(self, user_id: str, *, email: str, name: str, company_id: str) -> None:
+    async def record_registration(
+        self, user_id: str, *, email: str, name: str, company_id: str, locale: str = ""
+    ) -> None:
         """Store a new account, and its company's new member."""
 
         def change(recipient: Recipient) -> Recipient:
-            return recipient.with_registration(email=email, name=name, company_id=company_id)
+            return recipient.with_registration(email=email, name=name, company_id=company_id, locale=locale)
 
         if company_id:
             await self._repository.add_company_member(company_id, user_id)

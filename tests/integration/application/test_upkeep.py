@@ -78,12 +78,35 @@ async def test_an_unanswered_application_is_closed_after_promise_and_grace(world
     assert await stored(world, submitted.id) == (ApplicationState.CLOSED, ClosedReason.NO_RESPONSE)
 
 
-async def test_an_answered_application_does_not_end_by_itself(world: ApplicationHarness) -> None:
-    submitted = await world.submit(world.student(), world.listing().id)
-    await world.move(world.member(), submitted.id, "SHORTLISTED")
-    world.clock.advance(timedelta(days=400))
+@pytest.mark.parametrize("state", ["ASSESSMENT", "INTERVIEW"])
+async def test_each_answer_begins_the_promise_again_and_without_another_the_application_is_closed(
+    world: ApplicationHarness, state: str
+) -> None:
+    listing = world.listing(respond_within_days=10)
+    submitted = await world.submit(world.student(), listing.id)
+    await world.move(world.member(), submitted.id, "IN_REVIEW")
+    world.clock.advance(timedelta(days=9))
+    await world.move(world.member(), submitted.id, state)
+    await becomes(world, listing, "EXPIRED", at=9)
+    world.clock.advance(timedelta(days=10) + POLICY.response_grace - timedelta(seconds=1))
     await world.settling.settle_due()
-    assert (await stored(world, submitted.id))[0] is ApplicationState.SHORTLISTED
+    assert (await stored(world, submitted.id))[0] is ApplicationState(state)
+    world.clock.advance(timedelta(seconds=1))
+    await two_workers(world)
+    assert await stored(world, submitted.id) == (ApplicationState.CLOSED, ClosedReason.NO_RESPONSE)
+
+
+@pytest.mark.parametrize("state", ["SHORTLISTED", "WAITLISTED"])
+async def test_what_the_student_does_not_learn_is_no_answer_and_the_first_promise_runs_on(
+    world: ApplicationHarness, state: str
+) -> None:
+    submitted = await world.submit(world.student(), world.listing(respond_within_days=10).id)
+    await world.move(world.member(), submitted.id, "IN_REVIEW")
+    world.clock.advance(timedelta(days=9))
+    await world.move(world.member(), submitted.id, state)
+    world.clock.advance(timedelta(days=1) + POLICY.response_grace)
+    await two_workers(world)
+    assert await stored(world, submitted.id) == (ApplicationState.CLOSED, ClosedReason.NO_RESPONSE)
 
 
 async def test_an_archived_listing_ends_what_is_under_way_and_nothing_else(world: ApplicationHarness) -> None:

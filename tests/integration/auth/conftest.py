@@ -14,6 +14,7 @@ from services.auth.domain.accounts import AccountKind
 from services.auth.domain.addresses import normalise_address
 from services.auth.domain.sign_in_policy import SignInPolicy
 from services.auth.domain.sign_in_result import SignInResult
+from services.auth.domain.visitor import UNKNOWN_VISITOR, Visitor
 from services.auth.failed_sign_ins import FailedSignInCounter
 from services.auth.hashing import Argon2Hasher
 from services.auth.key_store import KeyStore
@@ -58,13 +59,26 @@ class AuthHarness:
     registration: Register
 
     async def register(
-        self, email: str, password: str = PASSWORD, *, name: str = "Ada", company: str = ""
+        self,
+        email: str,
+        password: str = PASSWORD,
+        *,
+        name: str = "Ada",
+        company: str = "",
+        locale: str = "",
+        visitor: Visitor = UNKNOWN_VISITOR,
     ) -> str:
         """Register and return the user's ID."""
         self.clock.advance(timedelta(milliseconds=1))
         kind = AccountKind.COMPANY if company else AccountKind.STUDENT
         await self.registration.register(
-            email=email, password=password, name=name, kind=kind, company_name=company
+            email=email,
+            password=password,
+            name=name,
+            kind=kind,
+            company_name=company,
+            locale=locale,
+            visitor=visitor,
         )
         user_id = await self.accounts.find_user_id(normalise_address(email))
         assert user_id

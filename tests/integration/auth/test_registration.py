@@ -11,7 +11,13 @@ from internshipconnect.events.v1.events_pb2 import (
     UserVerified,
     VerificationRequested,
 )
-from services.auth.domain.accounts import MAX_GUESSES_PER_CODE, AccountKind, AccountState
+from services.auth.domain.accounts import (
+    MAX_GUESSES_OF_REGISTRANT,
+    MAX_GUESSES_PER_CODE,
+    AccountKind,
+    AccountState,
+)
+from services.auth.domain.visitor import UNKNOWN_VISITOR, Visitor
 from tests.databases import read_outbox
 from tests.integration.auth.conftest import PASSWORD, AuthHarness
 
@@ -19,9 +25,11 @@ EMAIL = "ada@campus.test"
 OTHER_PASSWORD = "violet anchor prism 3"
 
 
-async def refused(auth: AuthHarness, code: str, email: str = EMAIL) -> str:
+async def refused(
+    auth: AuthHarness, code: str, email: str = EMAIL, visitor: Visitor = UNKNOWN_VISITOR
+) -> str:
     with pytest.raises(DomainError) as failure:
-        await auth.registration.verify_email(email, code)
+        await auth.registration.verify_email(email, code, visitor)
     return failure.value.reason
 
 
@@ -96,7 +104,61 @@ async def test_a_code_works_once(auth: AuthHarness) -> None:
     assert len(await read_outbox(auth.shards, UserVerified, user_id)) == 1
 
 
-async def test_after_five_wrong_codes_the_right_one_is_refused_until_a_new_one_is_sent(
+OWNER = Visitor(("192.0.2.1",))
+OTHERS = [Visitor((f"2001:db8:{number}::/64", f"2001:db8:{number}::/48")) for number in range(5)]
+
+
+async def test_five_other_clients_who_guess_and_register_do_not_lock_out_the_owner_with_the_right_code(
+    auth: AuthHarness,
+) -> None:
+    user_id = await auth.register(EMAIL, visitor=OWNER)
+    [code] = await auth.codes(user_id)
+    for other in OTHERS:
+        for _ in range(5):
+            await auth.register(EMAIL, OTHER_PASSWORD, name="Eve", visitor=other)
+            assert await refused(auth, wrong(code), visitor=other) == "INVALID_VERIFICATION_CODE"
+        await asyncio.gather(
+            *(refused(auth, wrong(code), visitor=other) for _ in range(MAX_GUESSES_PER_CODE))
+        )
+    signed_in = await auth.registration.verify_email(EMAIL, code, OWNER)
+    assert signed_in.account.id == user_id
+    assert (await auth.sign_in.login(EMAIL, PASSWORD)).account.holder.name == "Ada"
+
+
+async def test_the_client_that_registered_has_ten_tries_and_gets_a_fresh_code_by_registering_again(
+    auth: AuthHarness,
+) -> None:
+    user_id = await auth.register(EMAIL, visitor=OWNER)
+    [code] = await auth.codes(user_id)
+    await asyncio.gather(
+        *(refused(auth, wrong(code), visitor=OTHERS[0]) for _ in range(MAX_GUESSES_PER_CODE))
+    )
+    for _ in range(MAX_GUESSES_OF_REGISTRANT):
+        await refused(auth, wrong(code), visitor=OWNER)
+    assert await refused(auth, code, visitor=OWNER) == "INVALID_VERIFICATION_CODE"
+    await auth.register(EMAIL, visitor=OWNER)
+    fresh = (await auth.codes(user_id))[-1]
+    assert (await auth.registration.verify_email(EMAIL, fresh, OWNER)).account.id == user_id
+
+
+async def test_a_code_that_others_have_worn_out_is_dead_for_them(auth: AuthHarness) -> None:
+    user_id = await auth.register(EMAIL, visitor=OWNER)
+    [code] = await auth.codes(user_id)
+    for other in OTHERS:
+        await asyncio.gather(*(refused(auth, wrong(code), visitor=other) for _ in range(10)))
+    assert await refused(auth, code, visitor=OTHERS[0]) == "INVALID_VERIFICATION_CODE"
+
+
+async def test_the_language_of_the_registration_goes_with_its_code_and_with_the_account(
+    auth: AuthHarness,
+) -> None:
+    user_id = await auth.register(EMAIL, locale="de")
+    [requested] = await read_outbox(auth.shards, VerificationRequested, user_id)
+    [registered] = await read_outbox(auth.shards, UserRegistered, user_id)
+    assert (requested.locale, registered.locale) == ("de", "de")
+
+
+async def test_after_as_many_wrong_codes_as_all_have_the_right_one_is_refused_until_a_new_one_is_sent(
     auth: AuthHarness,
 ) -> None:
     user_id = await auth.register(EMAIL)

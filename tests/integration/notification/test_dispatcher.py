@@ -1,6 +1,7 @@
 """From an event to the mailbox and the inbox, on real servers."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,9 +11,11 @@ from chassis.ids import new_id, slot_of
 from chassis.messaging import IncomingEvent
 from chassis.sharding import rebalance
 from internshipconnect.events.v1 import events_pb2 as events
-from services.notification.domain.inbox import MailDeliveryState, Notification
-from services.notification.domain.notices import compromised_session_notices
-from services.notification.mail_composition import EncodedMail
+from services.notification import mail_composition, rendering
+from services.notification.domain.inbox import MailDeliveryState, MailForm, Notification
+from services.notification.domain.notices import compromised_session_notices, submission_notices
+from services.notification.mail_composition import EncodedMail, MailDraft
+from services.notification.mapping import application_facts_from_message
 from services.notification.repository import DELIVERIES, NOTIFICATIONS
 from tests.integration.notification.conftest import (
     ControlledMailServer,
@@ -159,6 +162,65 @@ async def test_a_code_reaches_the_mailbox_and_can_be_read_nowhere_else(
     assert sent is not None
     assert sent.state is MailDeliveryState.SENT
     assert sent.sealed is None
+
+
+async def test_the_first_mail_is_in_the_language_of_the_registration_and_so_are_later_ones(
+    service: NotificationHarness, mail_server: ControlledMailServer
+) -> None:
+    user = new_id("usr")
+    event = events.VerificationRequested(
+        user_id=user, email="new@example.org", name="N", code="493817", locale="de"
+    )
+    event.expire_time.FromDatetime(datetime.now(UTC) + timedelta(minutes=15))
+    await service.handlers.verification_requested(event, incoming(user))
+    row = await service.shards.shard_for(user).db[DELIVERIES].find_one({})
+    assert row is not None
+    await service.mailer.send(row["_id"])
+    (mail,) = mail_server.to("new@example.org")
+    body = mail.get_body(("plain",))
+    assert body is not None
+    assert "Sie" in body.get_content()
+
+    registered = events.UserRegistered(user_id=user, email="new@example.org", name="N", locale="de")
+    await service.handlers.user_registered(registered, incoming(user))
+    known = (await service.store.recipients([user]))[user].addressee
+    assert known is not None
+    assert known.locale == "de"
+
+
+async def test_a_mail_whose_headers_would_read_otherwise_is_queued_without_what_people_typed_in_them(
+    service: NotificationHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compose = mail_composition.compose_mail
+
+    def spoil_names(draft: MailDraft) -> EncodedMail:
+        mail = compose(draft)
+        spoilt = mail.raw.replace(b"Subject:", b"X-Injected: yes\r\nSubject:")
+        return replace(mail, raw=spoilt) if draft.to.name else mail
+
+    user = new_id("usr")
+    registered = events.UserRegistered(user_id=user, email="ada@example.org", name="Ada")
+    await service.handlers.user_registered(registered, incoming(user))
+    monkeypatch.setattr(rendering, "compose_mail", spoil_names)
+    notices = submission_notices(application_facts_from_message(application(user, new_id("cmp"))))
+    await service.dispatcher.dispatch(notices[:1], incoming(user))
+    (entry,) = await inbox(service, user)
+    delivery = await service.store.get_delivery(entry.id)
+    assert delivery is not None
+    assert (delivery.state, delivery.form) == (MailDeliveryState.QUEUED, MailForm.BARE)
+
+
+async def test_a_mail_to_what_is_no_address_is_ended_before_it_is_queued(
+    service: NotificationHarness,
+) -> None:
+    user = new_id("usr")
+    registered = events.UserRegistered(user_id=user, email="no address", name="Ada")
+    await service.handlers.user_registered(registered, incoming(user))
+    delivery_id = await handle_once(service, user)
+    delivery = await service.store.get_delivery(delivery_id)
+    assert delivery is not None
+    assert (delivery.state, delivery.sealed) == (MailDeliveryState.BOUNCED, None)
+    assert delivery.error.startswith("not an address")
 
 
 async def test_an_address_that_is_refused_for_good_is_a_bounce_and_not_tried_again(

@@ -75,15 +75,29 @@ async def test_administrators_have_no_limit_and_no_headers(
     assert headers_of(answer) == {}
 
 
-async def test_attempts_at_one_account_are_limited_from_wherever_they_come(
+async def test_a_flood_of_registrations_of_one_account_is_stopped_from_wherever_it_comes(
     client: RateLimitClient, somebody: str
 ) -> None:
     register = (("class", "SIGN_UP"), ("call", "Register"))
     account = build_descriptor(*register, ("account", f"{somebody}@example.org"))
-    clients = [build_descriptor(*register, ("client", f"{somebody}:{n}")) for n in range(21)]
+    clients = [build_descriptor(*register, ("client", f"{somebody}:{n}")) for n in range(201)]
     answers = [await client.ask(each, account) for each in clients]
-    assert [answer.overall_code for answer in answers] == [OK] * 20 + [OVER_LIMIT]
-    assert [status.code for status in answers[20].statuses] == [OK, OVER_LIMIT]
+    assert [answer.overall_code for answer in answers] == [OK] * 200 + [OVER_LIMIT]
+    assert [status.code for status in answers[200].statuses] == [OK, OVER_LIMIT]
+
+
+async def test_codes_of_five_clients_for_one_account_leave_its_owner_the_whole_allowance(
+    client: RateLimitClient, somebody: str
+) -> None:
+    about = (("class", "SIGN_UP"), ("call", "VerifyEmail"), ("account", f"{somebody}@example.org"))
+
+    async def ask_as(one: str) -> int:
+        answer = await client.ask(build_descriptor(*about), build_descriptor(*about, ("client", one)))
+        return int(answer.overall_code)
+
+    for other in range(5):
+        assert [await ask_as(f"{somebody}:{other}") for _ in range(6)] == [OK] * 5 + [OVER_LIMIT]
+    assert await ask_as(f"{somebody}:owner") == OK
 
 
 async def test_headers_show_the_remaining_requests_and_the_reset_time(

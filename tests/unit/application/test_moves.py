@@ -173,6 +173,40 @@ def test_back_at_the_start_the_response_deadline_restarts() -> None:
     assert moves.settle_due_application(reopened, late + timedelta(seconds=1), POLICY) is None
 
 
+@pytest.mark.parametrize(
+    "state", ["SUBMITTED", "IN_REVIEW", "SHORTLISTED", "ASSESSMENT", "INTERVIEW", "WAITLISTED"]
+)
+def test_an_application_without_an_answer_ends_in_each_state_in_which_the_student_waits(state: str) -> None:
+    waiting = in_state(ApplicationState(state))
+    late = waiting.respond_by + POLICY.response_grace
+    assert waiting.due_time == late
+    closed = moves.settle_due_application(waiting, late, POLICY)
+    assert closed is not None
+    assert (closed.state, closed.closed_reason) == (ApplicationState.CLOSED, ClosedReason.NO_RESPONSE)
+
+
+def test_the_promise_is_as_long_after_the_second_answer_as_after_the_first() -> None:
+    first, second = NOW + timedelta(days=20), NOW + timedelta(days=40)
+    assessed = moved(submitted(), ApplicationState.IN_REVIEW, ApplicationState.ASSESSMENT, now=first)
+    assert assessed.respond_by == first + timedelta(days=21)
+    assert moved(assessed, ApplicationState.INTERVIEW, now=second).respond_by == second + timedelta(days=21)
+
+
+def test_a_move_that_the_student_does_not_see_leaves_the_response_deadline() -> None:
+    waiting = submitted()
+    shortlisted = moved(
+        waiting, ApplicationState.IN_REVIEW, ApplicationState.SHORTLISTED, now=NOW + timedelta(days=20)
+    )
+    assert shortlisted.respond_by == waiting.respond_by
+
+
+def test_a_promise_that_was_not_kept_with_the_application_follows_from_its_response_deadline() -> None:
+    older = replace(submitted(), respond_within=None)
+    at = NOW + timedelta(days=20)
+    assessed = moved(older, ApplicationState.IN_REVIEW, ApplicationState.ASSESSMENT, now=at)
+    assert assessed.respond_by == at + timedelta(days=21)
+
+
 def test_an_offer_stands_for_14_days_unless_the_company_says_otherwise() -> None:
     ready = in_state(ApplicationState.SHORTLISTED)
     assert moved(ready, ApplicationState.OFFERED).offer_expire_time == NOW + timedelta(days=14)

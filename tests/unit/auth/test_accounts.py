@@ -6,12 +6,17 @@ import pytest
 from chassis.errors import DomainError
 from services.auth.domain.accounts import (
     CODE_LIFE,
+    MAX_GUESSES_OF_REGISTRANT,
     MAX_GUESSES_PER_CODE,
+    MAX_LIVE_REGISTRATIONS,
     Account,
     AccountHolder,
     AccountKind,
     AccountState,
+    CodeGuesses,
     PendingRegistration,
+    RegistrationClient,
+    digest_client,
     digest_code,
     open_account,
 )
@@ -20,13 +25,23 @@ NOW = datetime(2027, 1, 1, tzinfo=UTC)
 ADA = AccountHolder("Ada", AccountKind.STUDENT)
 EVE = AccountHolder("Eve", AccountKind.STUDENT)
 KEY = bytes(32)
+NOWHERE = RegistrationClient()
+
+
+def client(*networks: str) -> RegistrationClient:
+    return digest_client(KEY, "usr_1", networks)
 
 
 def registration(
-    code: str = "11111111", holder: AccountHolder = ADA, guesses: int = 0, at: datetime = NOW
+    code: str = "11111111",
+    holder: AccountHolder = ADA,
+    guesses: int = 0,
+    at: datetime = NOW,
+    came_from: RegistrationClient = NOWHERE,
 ) -> PendingRegistration:
     return PendingRegistration(
-        holder, f"hash-{code}", digest_code(KEY, "usr_1", code), guesses, at + CODE_LIFE
+        *(holder, f"hash-{code}", digest_code(KEY, "usr_1", code), guesses, at + CODE_LIFE),
+        came_from=came_from,
     )
 
 
@@ -38,8 +53,16 @@ def account(*registrations: PendingRegistration) -> Account:
     return opened
 
 
-def find(held: Account, code: str, guesses: int = 1, at: datetime = NOW) -> PendingRegistration | None:
-    return held.find_registration(digest_code(KEY, "usr_1", code), guesses, at)
+def find(
+    held: Account,
+    code: str,
+    guesses: int = 1,
+    at: datetime = NOW,
+    guesser: RegistrationClient = NOWHERE,
+    own: int = 0,
+) -> PendingRegistration | None:
+    digest = digest_code(KEY, "usr_1", code)
+    return held.find_registration(digest, CodeGuesses(guesses, own), guesser, at)
 
 
 def test_the_right_code_finds_its_registration() -> None:
@@ -64,6 +87,42 @@ def test_a_new_code_has_its_own_guesses_and_the_old_one_gets_none_back() -> None
     held = account(registration(), registration("22222222", guesses=MAX_GUESSES_PER_CODE))
     assert find(held, "22222222", guesses=2 * MAX_GUESSES_PER_CODE)
     assert find(held, "11111111", guesses=MAX_GUESSES_PER_CODE + 1) is None
+
+
+def test_where_a_code_was_asked_for_it_counts_whatever_others_have_tried() -> None:
+    home, elsewhere = client("192.0.2.1"), client("192.0.2.2")
+    held = account(registration(came_from=home))
+    tried = 1_000 * MAX_GUESSES_PER_CODE
+    assert find(held, "11111111", guesses=tried, guesser=home, own=MAX_GUESSES_OF_REGISTRANT)
+    assert find(held, "11111111", guesses=tried, guesser=home, own=MAX_GUESSES_OF_REGISTRANT + 1) is None
+    assert find(held, "11111111", guesses=tried, guesser=elsewhere, own=1) is None
+    assert find(held, "11111111", guesses=tried, guesser=NOWHERE) is None
+
+
+def test_a_client_that_is_not_known_is_nobodys_own() -> None:
+    assert find(account(), "11111111", guesses=MAX_GUESSES_PER_CODE + 1, own=1) is None
+    assert client() == NOWHERE
+
+
+def test_one_networks_many_registrations_do_not_push_out_the_owners() -> None:
+    owners = registration(came_from=client("192.0.2.1"))
+    many = [
+        registration(f"{number:08}", came_from=client(f"2001:db8:1:{number:x}::/64", "2001:db8:1::/48"))
+        for number in range(5 * MAX_LIVE_REGISTRATIONS)
+    ]
+    held = account(owners, *many)
+    assert find(held, "11111111") == owners
+    assert len(held.registrations) == MAX_LIVE_REGISTRATIONS
+    assert held.registrations[-1] == many[-1]
+
+
+def test_of_one_client_the_three_newest_registrations_wait_beside_those_of_others() -> None:
+    home, elsewhere = client("192.0.2.1"), client("192.0.2.2")
+    owners = registration(came_from=home)
+    held = account(owners, *(registration(str(number) * 8, came_from=elsewhere) for number in range(2, 6)))
+    assert find(held, "11111111") == owners
+    assert find(held, "22222222") is None
+    assert len(held.registrations) == 4
 
 
 def test_a_code_is_bound_to_its_account() -> None:

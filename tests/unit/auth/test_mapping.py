@@ -102,15 +102,18 @@ def test_an_account_is_announced_with_its_holder_and_version(account: Account) -
 def test_a_holder_that_stays_the_same_is_not_announced_again(account: Account) -> None:
     assert registered_events(None, account) == (UserWasRegistered(account),)
     assert registered_events(account, replace(account, version=2)) == ()
+    german = replace(account, locale="de")
+    assert registered_events(account, german) == (UserWasRegistered(german),)
     moved = replace(account, email="Ada@acme.test")
     assert registered_events(account, moved) == (UserWasRegistered(moved),)
 
 
 def test_a_code_is_sent_with_its_name_and_expiry(account: Account) -> None:
-    message = mapping.event_message(verification_requested(account, "12345678", REGISTRATION))
+    german = replace(REGISTRATION, locale="de")
+    message = mapping.event_message(verification_requested(account, "12345678", german))
     assert isinstance(message, events.VerificationRequested)
     assert (message.user_id, message.email, message.name) == ("usr_1", "ada@acme.test", "Ada")
-    assert message.code == "12345678"
+    assert (message.code, message.locale) == ("12345678", "de")
     assert message.expire_time.ToDatetime(tzinfo=UTC) == REGISTRATION.expire_time
 
 

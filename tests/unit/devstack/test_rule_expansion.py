@@ -70,14 +70,14 @@ def protos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def named(protos: Path) -> Any:
-    """The message as the contract writes it."""
+    """Return the message as the contract writes it."""
     stubs.write_source_descriptor_set(protos, protos / "source.binpb")
     return _message_class(protos / "source.binpb")
 
 
 @pytest.fixture(scope="module")
 def expanded(protos: Path) -> Any:
-    """The message as our code sees it."""
+    """Return the message as our code sees it."""
     stubs.write_descriptor_set(protos, protos / "expanded.binpb")
     return _message_class(protos / "expanded.binpb")
 

@@ -1,7 +1,6 @@
-"""What one client is, by the script that Envoy runs, in the interpreter that it runs it with."""
+"""What one client is, by the script that Envoy runs, in the interpreter that it runs it with, and by ours."""
 
 import ipaddress
-from pathlib import Path
 from typing import Any
 
 import lupa.luajit21 as luajit
@@ -9,17 +8,18 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-import gateway.envoy
+from chassis.client_network import find_client_networks
+from chassis.redis.unique_readers import anonymous_reader_key
+from gateway.envoy.rate_limits import render_client_network_lua
 
-SCRIPT = (
-    Path(gateway.envoy.__file__).with_name("lua").joinpath("client_network.lua").read_text()
-    + "\nreturn client_networks"
-)
-_networks: Any = luajit.LuaRuntime().execute(SCRIPT)
+_networks: Any = luajit.LuaRuntime().execute(f"{render_client_network_lua()}\nreturn client_networks")
 
 
 def networks(address: str) -> list[str]:
-    return list(_networks(address).values())
+    """Return what both say: the script at the edge and the chassis."""
+    found = list(_networks(address).values())
+    assert found == list(find_client_networks(address))
+    return found
 
 
 @pytest.mark.parametrize(
@@ -39,8 +39,9 @@ def networks(address: str) -> list[str]:
         "2001:0:4136:e378:8000:63bf:3fff:fdfe",
     ],
 )
-def test_every_form_of_an_ipv4_address_is_that_one_client(address: str) -> None:
+def test_every_form_of_an_ipv4_address_is_that_one_client_and_one_reader(address: str) -> None:
     assert networks(address) == ["192.0.2.1"]
+    assert anonymous_reader_key(address, "X") == anonymous_reader_key("192.0.2.1", "X")
 
 
 @pytest.mark.parametrize(

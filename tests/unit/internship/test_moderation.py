@@ -86,12 +86,42 @@ def test_what_a_page_shows_counts_until_there_is_news() -> None:
     [ListingState.OPEN, ListingState.PAUSED, ListingState.FILLED, ListingState.EXPIRED, ListingState.CLOSED],
 )
 def test_what_a_public_listing_says_is_not_changed_past_the_review(state: ListingState) -> None:
-    changed = replace(POSTING, description="Pay a 99 USD fee first.")
+    changed = replace(POSTING, description="We build bridges.")
     with pytest.raises(DomainError) as refused:
         check_edit_allowed(listing(state), changed, UNKNOWN)
     assert refused.value.reason == "COMPANY_NOT_VERIFIED"
     check_edit_allowed(listing(state), changed, UNKNOWN.with_approved_listing("int_1"))
     check_edit_allowed(listing(state), replace(POSTING, openings=3, external_id="A-7"), UNKNOWN)
+
+
+FEE = "Pay a 99 USD fee first."
+APPROVED = UNKNOWN.with_approved_listing("int_1")
+VERIFIED = UNKNOWN.with_state("VERIFIED", 1)
+
+
+def test_a_listing_that_asks_for_a_fee_waits_however_many_others_were_approved() -> None:
+    asks = replace(POSTING, description=FEE)
+    assert APPROVED.may_publish_unread(POSTING)
+    assert not APPROVED.may_publish_unread(asks)
+    assert VERIFIED.may_publish_unread(asks)
+    assert not APPROVED.with_state("SUSPENDED", 2).may_publish_unread(POSTING)
+
+
+def test_a_fee_does_not_get_into_a_public_listing_of_an_unverified_company_by_an_edit() -> None:
+    public = listing(ListingState.OPEN)
+    with pytest.raises(DomainError, match="description") as refused:
+        check_edit_allowed(public, replace(POSTING, description=FEE), APPROVED)
+    assert refused.value.reason == "COMPANY_NOT_VERIFIED"
+    check_edit_allowed(public, replace(POSTING, description=FEE), VERIFIED)
+    check_edit_allowed(public, replace(POSTING, description="We build bridges."), APPROVED)
+
+
+def test_what_a_person_has_read_may_stay_while_the_rest_is_edited() -> None:
+    read = replace(POSTING, description="We take no fees.")
+    public = replace(listing(ListingState.OPEN), posting=read)
+    check_edit_allowed(public, replace(read, title="Bridges"), APPROVED)
+    with pytest.raises(DomainError):
+        check_edit_allowed(public, replace(read, description="We take fees."), APPROVED)
 
 
 def test_a_draft_may_be_changed_by_anybody() -> None:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from chassis.languages import LANGUAGES
 from services.notification.domain import notices
 from services.notification.domain.contents import (
     NOTIFICATION_CONTENTS,
@@ -16,7 +17,7 @@ from services.notification.domain.contents import (
     NotificationContent,
 )
 from services.notification.domain.recipients import Addressee
-from services.notification.locales import LANGUAGES, format_time, language_for_locale, translate_phrase
+from services.notification.locales import format_time, language_for_locale, translate_phrase
 from services.notification.rendering import TEMPLATES, NotificationRenderer
 
 MOMENT = datetime(2026, 3, 3, 13, 5, tzinfo=UTC)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from chassis.languages import LANGUAGES
 from chassis.text import fold_for_comparison, is_blank, parse_email_address, to_single_line, truncate_text
 from services.notification import rendering as mails_module
 from services.notification.domain.contents import (
@@ -20,8 +21,8 @@ from services.notification.domain.contents import (
     NotificationContent,
     VerificationCode,
 )
+from services.notification.domain.inbox import MailForm
 from services.notification.domain.recipients import Addressee
-from services.notification.locales import LANGUAGES
 from services.notification.mail_composition import (
     MAIL_HEADERS,
     EncodedMail,
@@ -248,6 +249,35 @@ def test_a_mail_whose_headers_read_back_wrong_goes_out_without_what_people_typed
     assert headers["Subject"] == "News from InternshipConnect"
     assert "Eve" in body(raw, "plain")
     assert counted("bare") == before + 1
+
+
+def test_what_reads_back_wrong_is_found_before_the_mail_is_queued(
+    mails: NotificationRenderer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = Addressee(email="olga@example.org", name="Olga")
+    assert mails.choose_form("ntf_1", APPLICANT, reader, written_at=WRITTEN_AT) is MailForm.WHOLE
+    monkeypatch.setattr(mails_module, "compose_mail", spoiling(lambda letter: bool(letter.to.name)))
+    assert mails.choose_form("ntf_1", APPLICANT, reader, written_at=WRITTEN_AT) is MailForm.BARE
+    monkeypatch.setattr(mails_module, "compose_mail", spoiling(lambda letter: "Eve" in letter.text))
+    assert mails.choose_form("ntf_1", APPLICANT, reader, written_at=WRITTEN_AT) is MailForm.GENERIC
+    monkeypatch.setattr(mails_module, "compose_mail", spoiling(lambda letter: True))
+    with pytest.raises(MailRenderingError):
+        mails.choose_form("ntf_1", APPLICANT, reader, written_at=WRITTEN_AT)
+
+
+@pytest.mark.parametrize("typed", HOSTILE)
+def test_what_people_type_reads_back_as_it_is_meant_before_the_mail_is_queued(
+    mails: NotificationRenderer, typed: str
+) -> None:
+    content, reader = replace(APPLICANT, student_name=typed), Addressee(email="o@example.org", name=typed)
+    assert mails.choose_form("ntf_1", content, reader, written_at=WRITTEN_AT) is MailForm.WHOLE
+
+
+def test_a_mail_that_was_queued_bare_goes_out_bare(mails: NotificationRenderer) -> None:
+    reader = Addressee(email="olga@example.org", name="Olga")
+    raw = mails.render_mail("ntf_1", APPLICANT, reader, written_at=WRITTEN_AT, fullest=MailForm.BARE).raw
+    assert header_lines(raw)["To"] == "olga@example.org"
+    assert header_lines(raw)["Subject"] == "News from InternshipConnect"
 
 
 def test_a_mail_whose_body_reads_back_wrong_says_only_where_to_look(

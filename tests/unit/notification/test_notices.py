@@ -94,7 +94,6 @@ def test_each_move_notifies_the_people_concerned(
         ("NO_RESPONSE", c.ApplicationClosed, None),
         ("COMPANY_SUSPENDED", c.ApplicationClosed, None),
         ("OFFER_EXPIRED", c.ApplicationClosed, c.OfferExpired),
-        ("ACCOUNT_DELETED", None, c.ApplicationWithdrawn),
     ],
 )
 def test_a_closing_notifies_by_its_reason(

@@ -22,6 +22,20 @@ def profile(name: str, hours: int) -> Change:
     )
 
 
+def test_the_language_of_the_registration_counts_until_the_profile_names_one() -> None:
+    known = Recipient(id="usr_1").with_registration(
+        email="ada@example.org", name="Ada", company_id="", locale="de"
+    )
+
+    def after_profile(locale: str) -> str:
+        changed = known.with_profile(name="Ada", time_zone="", at=NOW, locale=locale)
+        return changed.addressee_at("ada@example.org").locale
+
+    assert known.addressee_at("ada@example.org").locale == "de"
+    assert (after_profile(""), after_profile("en")) == ("de", "en")
+    assert known.addressee_at("ada@example.org", "en").locale == "en"
+
+
 @given(st.permutations([registered, profile("Ada L.", 1), profile("Ada Lovelace", 2)]))
 def test_any_order_of_registration_and_profiles_ends_the_same(changes: list[Change]) -> None:
     recipient = Recipient(id="usr_1")

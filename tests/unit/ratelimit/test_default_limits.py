@@ -77,10 +77,22 @@ def test_signing_up_has_five_tries_for_one_address_and_client_and_twenty_times_a
 ) -> None:
     account = ("account", "ada@example.org")
     assert figures(found(rules, *SIGN_UP, account, ("client", "192.0.2.1"))) == (900, 5)
-    assert figures(found(rules, *SIGN_UP, account)) == (900, 20)
     assert figures(found(rules, *SIGN_UP, ("client", "192.0.2.1"))) == (900, 100)
     assert figures(found(rules, *SIGN_UP, ("client_56", "2001:db8::/56"))) == (900, 400)
     assert figures(found(rules, *SIGN_UP, ("client_48", "2001:db8::/48"))) == (900, 1_600)
+
+
+def test_codes_that_others_try_for_an_address_refuse_nobody_and_only_a_flood_of_mails_to_it_is_stopped(
+    rules: RateLimitRuleSet,
+) -> None:
+    account, verify = ("account", "ada@example.org"), (SIGN_UP[0], ("call", "VerifyEmail"))
+    assert figures(found(rules, *verify, account)) is None
+    assert figures(found(rules, *verify, account, ("client", "192.0.2.1"))) == (900, 5)
+    assert figures(found(rules, *verify, ("client", "192.0.2.1"))) == (900, 100)
+    assert figures(found(rules, *verify, ("client_56", "2001:db8::/56"))) == (900, 400)
+    assert figures(found(rules, *verify, ("client_48", "2001:db8::/48"))) == (900, 1_600)
+    flood = found(rules, *SIGN_UP, account)
+    assert (figures(flood), flood.name) == ((900, 200), FLOOD_LIMIT_NAME)
 
 
 def test_of_sign_ins_only_a_flood_is_stopped_here(rules: RateLimitRuleSet) -> None:
