@@ -37,6 +37,7 @@ _REDIS_LINE: Final = re.compile(r"\d+:\w (?P<time>\d+ \w{3} \d{4} [\d:.]+) (?P<l
 _SUPERVISOR: Final = re.compile(r"(?P<time>[\d-]+ [\d:]+,\d+) (?P<level>[A-Z]+) (?P<text>.*)")
 _GRPC: Final = re.compile(r"(?P<level>[IWEF])(?P<time>\d{4} [\d:.]+) +\d+ (?P<text>.*)")
 _LINE_FIELDS: Final = ("time", "level", "event", "service", "role")
+_ID_FIELDS: Final = ("request_id", "trace_id", "event_id")
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,9 @@ class LogLine:
         """Return whether the level is this one or a graver one."""
         return LOG_LEVELS.index(self.level) >= LOG_LEVELS.index(level)
 
-    def mentions(self, id_: str) -> bool:
-        """Return whether a field, the text or an attached line holds an ID that begins so."""
-        return id_ in self.text or any(id_ in str(value) for value in (*self.fields.values(), *self.more))
+    def belongs_to(self, id_: str) -> bool:
+        """Whether it was written in the request, trace or event with this ID, or this beginning of one."""
+        return any(str(self.fields.get(name) or "").startswith(id_) for name in _ID_FIELDS)
 
     @property
     def trace_id(self) -> str:

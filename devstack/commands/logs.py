@@ -78,7 +78,10 @@ def logs(
         ),
     ] = None,
     request: Annotated[
-        str, typer.Option(metavar="ID", help="Only lines of this request (`x-request-id`) and of its trace.")
+        str,
+        typer.Option(
+            metavar="ID", help="Only lines of this request (`x-request-id`) or event, and of its trace."
+        ),
     ] = "",
     trace: Annotated[str, typer.Option(metavar="ID", help="Only lines of this trace.")] = "",
     since: Annotated[
@@ -146,10 +149,10 @@ class _LineFilter:
     def _is_of_the_ids(self, line: LogLine) -> bool:
         if not self._ids or line.trace_id in self._traces:
             return True
-        mentioned = all(line.mentions(id_) for id_ in self._ids)
-        if mentioned and line.trace_id:
+        belongs = all(line.belongs_to(id_) for id_ in self._ids)
+        if belongs and line.trace_id:
             self._traces.add(line.trace_id)
-        return mentioned
+        return belongs
 
 
 class _LinePrinter:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Self
 
-from chassis.call_context import Principal, acting_as
+from chassis.call_context import IdempotentOperation, Principal, acting_as
 from chassis.clock import Clock, truncate_to_milliseconds
 from chassis.service_definition import ServiceResources
 from ops.cluster import Cluster
@@ -19,7 +19,7 @@ from ops.in_process_services import build_service, open_service_resources
 from services.auth.repository import AccountRepository
 from services.auth.settings import AuthSettings
 
-_simulated_time: ContextVar[datetime | None] = ContextVar("moment", default=None)
+_simulated_time: ContextVar[datetime | None] = ContextVar("simulated_time", default=None)
 
 
 class SimulatedClock:
@@ -31,11 +31,13 @@ class SimulatedClock:
 
 
 @contextmanager
-def acting_at(moment: datetime, principal: Principal) -> Iterator[None]:
-    """Run a block as if `principal` had acted at `moment`."""
+def acting_at(
+    moment: datetime, principal: Principal, operation: IdempotentOperation | None = None
+) -> Iterator[None]:
+    """Run a block as if `principal` had acted at `moment`, under the idempotency key of `operation`."""
     token = _simulated_time.set(moment)
     try:
-        with acting_as(principal):
+        with acting_as(principal, operation=operation):
             yield
     finally:
         _simulated_time.reset(token)

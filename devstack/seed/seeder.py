@@ -1,23 +1,33 @@
-"""Seeds a population into a running stack, by the services' own code, with a history of weeks."""
+"""Seeds a population into a running stack, by the services' own code, with a history of weeks.
+
+Listings, applications and their moves are made under idempotency keys that follow from the population's
+number and from whose they are. So a run completes one that was broken off, and repeats nothing.
+"""
 
 import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
 from argon2 import PasswordHasher
 from google.protobuf.message import Message
 
-from chassis.call_context import Principal
+from chassis.call_context import IdempotentOperation, Principal
+from chassis.clock import truncate_to_milliseconds
 from chassis.concurrency.retry import RetryPolicy, retry_call_async
 from chassis.errors import UNAVAILABLE_REASONS, DomainError
-from chassis.ids import new_id
+from chassis.ids import creation_time_of, new_id
 from devstack.seed.accounts import create_verified_account
 from devstack.seed.in_process_services import NO_CONTEXT, InProcessServices, acting_at
-from devstack.seed.places import SeedCity
+from devstack.seed.messages import (
+    answer_message,
+    location_message,
+    posting_message,
+    profile_message,
+)
 from devstack.seed.population import (
     HISTORY_SPAN,
     ListingOutcome,
@@ -28,9 +38,8 @@ from devstack.seed.population import (
     SeedStudent,
     spread_times,
 )
-from devstack.seed.wording import SeedQuestion, draft_answer
+from devstack.seed.wording import draft_answer
 from internshipconnect.application.v1 import application_pb2 as apply
-from internshipconnect.common.v1 import common_pb2 as common
 from internshipconnect.internship.v1 import internship_pb2 as listing
 from internshipconnect.user.v1 import user_pb2 as user
 from ops.service_names import OPERATOR_SERVICE
@@ -49,6 +58,7 @@ HISTORY_END_AGE: Final = timedelta(days=4)
 # Answers are due 30 days after applying: younger applications wait, older ones were closed without one.
 PENDING_APPLICATION_AGE: Final = timedelta(days=20)
 CLOSED_APPLICATION_AGE, CLOSED_APPLICATION_END_AGE = timedelta(days=50), timedelta(days=46)
+COMPANY_AGE, STUDENT_AGE = HISTORY_SPAN + timedelta(days=1), HISTORY_SPAN
 
 
 @dataclass(frozen=True)
@@ -84,25 +94,39 @@ class Seeder:
         students = await self._for_each("students", population.students(), self._student)
         listings = list(population.listings())
         posted = await self._for_each(
-            "listings", listings, lambda each: self._listing(each, owners[each.company])
+            "listings",
+            enumerate(listings),
+            lambda pair: self._listing(*pair, owners[pair[1].company]),
         )
         chosen = list(population.applications(applications, listings))
 
-        async def carry(each: SeedApplication) -> None:
-            owner = owners[listings[each.listing].company]
-            for onlooker in each.onlookers:
-                await self._view(students[onlooker], posted[each.listing].id)
-            await self._application(
-                each, students[each.student], owner, posted[each.listing].id, listings[each.listing]
-            )
+        async def apply_and_answer(each: SeedApplication) -> bool:
+            found, advertised = posted[each.listing], listings[each.listing]
+            if found is None:
+                return False
+            try:
+                for onlooker in each.onlookers:
+                    await self._view(students[onlooker], found.id)
+                owner = owners[advertised.company]
+                await self._application(each, students[each.student], owner, found.id, advertised)
+            except DomainError as error:
+                if error.reason not in _ENDED_LISTING_REASONS:
+                    raise
+                return False
+            return True
 
-        await self._for_each("applications", chosen, carry)
+        submitted = await self._for_each("applications", chosen, apply_and_answer)
         await self._for_each(
             "endings",
-            [(posted[i], each) for i, each in enumerate(listings) if each.outcome in _ENDED_OUTCOMES],
+            [
+                (found, each)
+                for found, each in zip(posted, listings, strict=True)
+                if found is not None and each.outcome in _ENDED_OUTCOMES
+            ],
             lambda pair: self._end(*pair, owners[pair[1].company]),
         )
-        return SeededCounts(len(owners), len(students), len(posted), len(chosen))
+        remaining = sum(found is not None for found in posted)
+        return SeededCounts(len(owners), len(students), remaining, sum(submitted))
 
     async def _for_each(self, what: str, items: Iterable[T], act: Callable[[T], Awaitable[R]]) -> list[R]:
         """Call `act` on all items, some at once; return the results in the items' order."""
@@ -120,7 +144,7 @@ class Seeder:
         return [results[index] for index in range(len(results))]
 
     async def _company(self, company: SeedCompany) -> Principal:
-        joined = self._now - HISTORY_SPAN - timedelta(days=1)
+        joined = self._now - COMPANY_AGE
         holder = AccountHolder(
             company.owner, AccountKind.COMPANY, CompanyRole.OWNER, new_id("cmp", at=joined), company.name
         )
@@ -128,7 +152,7 @@ class Seeder:
             lambda: create_verified_account(self._services, company.email, holder, self._hash, joined)
         )
         page = user.Company(about=company.about, url=company.url, size=user.COMPANY_SIZE_51_TO_200)
-        page.locations.append(_location_message(company.city))
+        page.locations.append(location_message(company.city))
         request = user.UpdateMyCompanyRequest(company=page)
         await _call_as(self._services.users.UpdateMyCompany, request, owner, joined + timedelta(hours=1))
         verify = user.SetCompanyStateRequest(
@@ -140,58 +164,43 @@ class Seeder:
         return owner
 
     async def _student(self, student: SeedStudent) -> Principal:
-        joined = self._now - HISTORY_SPAN
+        joined = self._now - STUDENT_AGE
         holder = AccountHolder(student.name, AccountKind.STUDENT)
         person = await _retry_while_unavailable(
             lambda: create_verified_account(self._services, student.email, holder, self._hash, joined)
         )
-        request = user.UpdateMeRequest(me=_profile_message(student))
+        request = user.UpdateMeRequest(me=profile_message(student))
         request.update_mask.paths.append("student")
         await _call_as(self._services.users.UpdateMe, request, person, joined + timedelta(hours=1))
         return person
 
-    async def _listing(self, each: SeedListing, owner: Principal) -> listing.Internship:
-        written = self._now - each.age
+    async def _listing(self, index: int, each: SeedListing, owner: Principal) -> listing.Internship | None:
+        """Return the listing; None when somebody has deleted it since an earlier run."""
+        written = creation_time_of(owner.org) + COMPANY_AGE - each.age
+        operation = self._operation(f"listing:{index}:{owner.org}", written)
         internships = self._services.internships
-        create = listing.CreateInternshipRequest(internship=self._posting(each))
-        draft: listing.Internship = await _call_as(internships.CreateInternship, create, owner, written)
-        if each.outcome is ListingOutcome.DRAFT:
+        create = listing.CreateInternshipRequest(internship=posting_message(each, self._now))
+        try:
+            draft: listing.Internship = await _call_as(
+                internships.CreateInternship, create, owner, written, operation
+            )
+        except DomainError as error:
+            if error.reason != "INTERNSHIP_NOT_FOUND":
+                raise
+            return None
+        if each.outcome is ListingOutcome.DRAFT or draft.state != listing.INTERNSHIP_STATE_DRAFT:
             return draft
         publish = listing.PublishInternshipRequest(internship_id=draft.id)
         published: listing.Internship = await _call_as(
-            internships.PublishInternship, publish, owner, written + timedelta(hours=2)
+            internships.PublishInternship, publish, owner, written + timedelta(hours=2), operation
         )
         return published
 
-    def _posting(self, each: SeedListing) -> listing.Internship:
-        posting = listing.Internship(
-            title=each.title,
-            description=each.description,
-            locations=[_location_message(each.city)],
-            work_mode=common.WorkMode.Value(f"WORK_MODE_{each.work_mode}"),
-            employment=listing.EMPLOYMENT_FULL_TIME
-            if each.hours_per_week >= 35
-            else listing.EMPLOYMENT_PART_TIME,
-            compensation=_compensation_message(each),
-            skills=[
-                listing.SkillNeed(name=name, required=number == 0) for number, name in enumerate(each.skills)
-            ],
-            field=each.trade.field,
-            duration_weeks=each.duration_weeks,
-            hours_per_week=each.hours_per_week,
-            openings=each.openings,
-            responsibilities=each.responsibilities,
-            qualifications=each.qualifications,
-            questions=[_question_message(question) for question in each.questions],
-            documents_required=each.documents,
-            eligibility=listing.Eligibility(school_years=each.school_years, majors=each.trade.majors),
-            respond_within_days=each.respond_within_days,
+    def _operation(self, what: str, started: datetime) -> IdempotentOperation:
+        """Return the same operation on each run; `started` has to be the same, too, as it is part of IDs."""
+        return IdempotentOperation(
+            f"seed:{self._population.number}:{what}", truncate_to_milliseconds(started), is_replay=True
         )
-        starts = (self._now + timedelta(days=each.days_until_start)).date()
-        setattr(posting.start_window, "from", starts.isoformat())
-        posting.start_window.to = (starts + timedelta(days=45)).isoformat()
-        posting.apply_deadline.FromDatetime(self._now + timedelta(days=each.days_until_deadline))
-        return posting
 
     async def _view(self, student: Principal, internship_id: str) -> None:
         read = listing.GetInternshipRequest(internship_id=internship_id)
@@ -217,29 +226,54 @@ class Seeder:
             internship_id=internship_id,
             cover_letter=f"I would like to learn from you how to {dice.choice(posted.trade.tasks)}.",
             answers=[
-                _answer_message(question, draft_answer(dice, question, posted.trade))
+                answer_message(question, draft_answer(dice, question, posted.trade))
                 for question in posted.questions
             ],
         )
-        application = await _call_as(
-            self._services.applications.SubmitApplication, request, student, times[0]
+        first_seeded = creation_time_of(student.id) + STUDENT_AGE
+        operation = self._operation(
+            f"application:{internship_id}:{student.id}", first_seeded - (self._now - times[0])
         )
-        for state, moment in course[1:]:
-            await self._step(application.id, state, moment, student, owner)
+        application = await _call_as(
+            self._services.applications.SubmitApplication, request, student, times[0], operation
+        )
+        for state, moment in await self._remaining_course(application.id, course, owner):
+            step = replace(operation, id=f"{operation.id}:{state}")
+            await self._step(application.id, state, moment, student, owner, operation=step)
+
+    async def _remaining_course(
+        self, application_id: str, course: list[tuple[str, datetime]], owner: Principal
+    ) -> list[tuple[str, datetime]]:
+        """Return the states that an earlier run has not reached; none when somebody moved it elsewhere."""
+        if len(course) == 1:
+            return []
+        look = apply.GetApplicationRequest(application_id=application_id)
+        # A viewer's look is no review.
+        viewer = replace(owner, role=CompanyRole.VIEWER)
+        seen = await _call_as(self._services.applications.GetApplication, look, viewer, self._now)
+        states = [apply.ApplicationState.Value(f"APPLICATION_STATE_{state}") for state, _ in course]
+        return course[states.index(seen.state) + 1 :] if seen.state in states else []
 
     async def _step(
-        self, application_id: str, state: str, moment: datetime, student: Principal, owner: Principal
+        self,
+        application_id: str,
+        state: str,
+        moment: datetime,
+        student: Principal,
+        owner: Principal,
+        *,
+        operation: IdempotentOperation,
     ) -> None:
         applications = self._services.applications
         if state == "CLOSED":
             return  # by the system, whose periodic task finds that the company did not answer in time
         if state == "HIRED":
             accept = apply.AcceptOfferRequest(application_id=application_id)
-            await _call_as(applications.AcceptOffer, accept, student, moment)
+            await _call_as(applications.AcceptOffer, accept, student, moment, operation)
             return
         if state == "WITHDRAWN":
             withdraw = apply.WithdrawApplicationRequest(application_id=application_id)
-            await _call_as(applications.WithdrawApplication, withdraw, student, moment)
+            await _call_as(applications.WithdrawApplication, withdraw, student, moment, operation)
             return
         look = apply.GetApplicationRequest(application_id=application_id)
         seen = await _call_as(applications.GetApplication, look, owner, moment)
@@ -250,31 +284,41 @@ class Seeder:
             )
             if state == "OFFERED":  # an offer of the past must not expire before it is answered here
                 move.offer_expire_time.FromDatetime(self._now + timedelta(days=7))
-            await _call_as(applications.MoveApplication, move, owner, moment)
+            await _call_as(applications.MoveApplication, move, owner, moment, operation)
 
     async def _end(self, posted: listing.Internship, each: SeedListing, owner: Principal) -> None:
         internships, ended = self._services.internships, self._now - HISTORY_END_AGE
-        if each.outcome is ListingOutcome.CLOSED:
-            close = listing.CloseInternshipRequest(internship_id=posted.id)
-            await _call_as(internships.CloseInternship, close, owner, ended)
-            return
-        pause = listing.PauseInternshipRequest(internship_id=posted.id)
+        operation = self._operation(f"end:{posted.id}", ended)
         try:
-            await _call_as(internships.PauseInternship, pause, owner, ended)
+            if each.outcome is ListingOutcome.CLOSED:
+                close = listing.CloseInternshipRequest(internship_id=posted.id)
+                await _call_as(internships.CloseInternship, close, owner, ended, operation)
+            else:
+                pause = listing.PauseInternshipRequest(internship_id=posted.id)
+                await _call_as(internships.PauseInternship, pause, owner, ended, operation)
         except DomainError as error:
-            # It was filled by the hires seeded before, or the running services saw its deadline pass.
+            # The hires seeded before filled it, the running services saw its deadline pass, or its owner
+            # has moved it since an earlier run.
             if error.reason != "ILLEGAL_TRANSITION":
                 raise
 
 
+# Why an application that an earlier run did not submit is left out now.
+_ENDED_LISTING_REASONS: Final = frozenset({"INTERNSHIP_NOT_FOUND", "INTERNSHIP_NOT_OPEN"})
 _ENDED_OUTCOMES: Final = frozenset({ListingOutcome.PAUSED, ListingOutcome.CLOSED})
 
 
-async def _call_as(rpc: Callable[..., Awaitable[Any]], request: Message, who: Principal, at: datetime) -> Any:
+async def _call_as(
+    rpc: Callable[..., Awaitable[Any]],
+    request: Message,
+    who: Principal,
+    at: datetime,
+    operation: IdempotentOperation | None = None,
+) -> Any:
     """Call a servicer as a principal, at a moment; retry while a reader does not know a new object yet."""
 
     async def act() -> Any:
-        with acting_at(at, who):
+        with acting_at(at, who, operation):
             return await rpc(request, NO_CONTEXT)
 
     return await _retry_while_unavailable(act)
@@ -294,46 +338,3 @@ async def _retry_while_unavailable(act: Callable[[], Awaitable[R]]) -> R:
 
 def _may_pass(error: DomainError) -> bool:
     return error.retry_after_s is not None or error.reason in UNAVAILABLE_REASONS
-
-
-def _location_message(city: SeedCity) -> common.Location:
-    return common.Location(city=city.name, country=city.country, lat=city.lat, lng=city.lng)
-
-
-def _profile_message(student: SeedStudent) -> user.Me:
-    profile = user.StudentProfile(
-        headline=student.headline,
-        location=_location_message(student.city),
-        skills=[common.Skill(name=name, level=common.SKILL_LEVEL_INTERMEDIATE) for name in student.skills],
-        education=[user.Education(institution=student.school, area=student.trade.majors[0], start="2025-10")],
-        visibility=user.VISIBILITY_RECRUITERS if student.searchable else user.VISIBILITY_WHEN_I_APPLY,
-    )
-    return user.Me(student=profile)
-
-
-def _question_message(question: SeedQuestion) -> listing.Question:
-    return listing.Question(
-        id=question.id,
-        kind=listing.QuestionKind.Value(f"QUESTION_KIND_{question.kind}"),
-        text=question.text,
-        required=question.required,
-        choices=question.choices,
-    )
-
-
-def _answer_message(question: SeedQuestion, text: str) -> apply.Answer:
-    if question.choices:
-        return apply.Answer(question_id=question.id, choices=[text])
-    return apply.Answer(question_id=question.id, text=text)
-
-
-def _compensation_message(each: SeedListing) -> listing.Compensation:
-    if not each.paid:
-        return listing.Compensation(paid=False, unpaid_basis="Counts as a mandatory internship")
-    return listing.Compensation(
-        paid=True,
-        min_minor=each.monthly_pay_minor,
-        max_minor=each.monthly_pay_minor * 6 // 5,
-        currency=each.currency,
-        unit=listing.PAY_UNIT_MONTH,
-    )

@@ -1,15 +1,16 @@
-"""Files that take effect when they change, without a restart."""
+"""One file that takes effect when it changes, without a restart."""
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Final, Generic, TypeVar
+from typing import ClassVar, Final, TypeVar
 
 from chassis.contracts import ContractError
 from chassis.observability.logging import get_logger
 from chassis.settings import MisconfiguredError
 from gateway.control_plane import metrics
+from gateway.watched_content import WatchedContent
 
 POLL_INTERVAL_S: Final = 0.25
 
@@ -18,11 +19,10 @@ T = TypeVar("T")
 _log = get_logger()
 
 
-class WatchedFile(Generic[T]):
-    """A file and its parsed value; a version that cannot be parsed leaves the last good value in force.
+class WatchedFile(WatchedContent[bytes, T]):
+    """A file and its parsed value; `digest` is the hash of the version that `value` was parsed from."""
 
-    `digest` is the hash of the version of the file that `value` was parsed from.
-    """
+    rejected_errors: ClassVar = (OSError, MisconfiguredError, ContractError)
 
     def __init__(
         self,
@@ -33,52 +33,38 @@ class WatchedFile(Generic[T]):
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """Read the file once. Raise MisconfiguredError when it is missing or cannot be parsed."""
+        self.digest = ""
         self._path = path
         self._parse = parse
-        self._poll_interval_s = poll_interval_s
-        self._sleep = sleep
+        self._latest: tuple[tuple[int, int, int], bytes] | None = None
         try:
-            self._signature = self._file_signature()
-            self._content = path.read_bytes()
-            self.value = parse(self._content)
-            self.digest = hash_file_content(self._content)
-        except (OSError, MisconfiguredError, ContractError) as error:
+            super().__init__(poll_interval_s, sleep=sleep)
+        except self.rejected_errors as error:
             raise MisconfiguredError(f"{path}: {complaint}" for complaint in _error_messages(error)) from None
 
-    async def watch_values(self) -> AsyncIterator[T]:
-        """Yield each new value within one poll interval."""
-        while True:
-            await self._sleep(self._poll_interval_s)
-            if self._reload():
-                yield self.value
+    def read_content(self) -> bytes:
+        """Return what the file holds; it is read only when its inode, time or size has changed."""
+        found = self._path.stat()
+        signature = (found.st_ino, found.st_mtime_ns, found.st_size)
+        if self._latest is None or self._latest[0] != signature:
+            self._latest = signature, self._path.read_bytes()
+        return self._latest[1]
 
-    def _reload(self) -> bool:
-        try:
-            signature = self._file_signature()
-            if signature == self._signature:
-                return False
-            content = self._path.read_bytes()
-            self._signature = signature
-            if content == self._content:
-                return False
-            self._content = content
-            self.value = self._parse(content)
-            self.digest = hash_file_content(content)
-        except (OSError, MisconfiguredError, ContractError) as error:
-            self._log_rejected(error)
-            return False
-        _log.info("file reloaded", file=str(self._path))
-        return True
+    def parse_content(self, content: bytes) -> T:
+        """Return what `parse` makes of it."""
+        return self._parse(content)
 
-    def _log_rejected(self, error: Exception) -> None:
-        """Log once per version of the file. A missing file is being replaced, which is no error."""
+    def accept(self, content: bytes) -> None:
+        """Log the version and keep its digest."""
+        if self.digest:
+            _log.info("file reloaded", file=str(self._path))
+        self.digest = hash_file_content(content)
+
+    def reject(self, error: Exception) -> None:
+        """Log the version. A missing file is being replaced, which is no error."""
         if not isinstance(error, FileNotFoundError):
             metrics.reload_errors.labels(self._path.name).inc()
             _log.error("changed file rejected", file=str(self._path), problems=_error_messages(error))
-
-    def _file_signature(self) -> tuple[int, int, int]:
-        found = self._path.stat()
-        return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def hash_file_content(content: bytes) -> str:

@@ -1,14 +1,22 @@
 """Parses limits in the format of envoyproxy/ratelimit, and reports all errors in them at once."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from pydantic import ValidationError
 
 from chassis.settings import MisconfiguredError
-from gateway.ratelimit.config_reader import ConfigReader
+from gateway.ratelimit.config_models import (
+    DescriptorConfig,
+    DomainConfig,
+    LimitConfig,
+    UnlimitedConfig,
+    describe_errors,
+    format_complaint,
+)
 from gateway.ratelimit.rules import (
     DEFAULT_POLICY,
     WILDCARD,
@@ -17,7 +25,6 @@ from gateway.ratelimit.rules import (
     RateLimit,
     RateLimitRule,
     RateLimitRuleSet,
-    TimeUnit,
 )
 
 ConfigFiles = Mapping[str, bytes]
@@ -25,12 +32,6 @@ ConfigFiles = Mapping[str, bytes]
 
 POLICY_KEY: Final = "class"
 """The descriptor whose value answers call the limit by."""
-MAX_REQUESTS_PER_UNIT: Final = 2**32 - 1
-MAX_UNIT_MULTIPLIER: Final = 1_000
-_FILE_KEYS: Final = ("domain", "descriptors")
-_DESCRIPTOR_KEYS: Final = ("key", "value", "rate_limit", "descriptors", "shadow_mode", "detailed_metric")
-_LIMIT_KEYS: Final = ("unit", "unit_multiplier", "requests_per_unit", "unlimited", "name", "replaces")
-_UNITS: Final = {unit.name.lower(): unit for unit in sorted(TimeUnit, key=lambda unit: unit.seconds)}
 
 
 class ConfigError(MisconfiguredError):
@@ -47,30 +48,32 @@ def parse_rules(files: ConfigFiles) -> RateLimitRuleSet:
     complaints: list[str] = [] if files else ["there is no file *.yaml"]
     domains: dict[str, DescriptorLevel] = {}
     for name, content in files.items():
-        file = ConfigReader(name, complaints)
+        builder = _RuleBuilder(name, complaints)
         try:
-            _parse_file(file, content, domains)
+            _parse_file(builder, content, domains)
         except RecursionError:
-            file.complain("is nested without end")
+            builder.complain("", "is nested without end")
     if complaints:
         raise ConfigError(complaints)
     return RateLimitRuleSet(domains)
 
 
-def _parse_file(file: ConfigReader, content: bytes, domains: dict[str, DescriptorLevel]) -> None:
+def _parse_file(builder: "_RuleBuilder", content: bytes, domains: dict[str, DescriptorLevel]) -> None:
     try:
         found = yaml.load(content, _UniqueKeyLoader)  # noqa: S506 - a SafeLoader
     except (yaml.YAMLError, ValueError) as error:
-        file.complain(f"is not YAML: {' '.join(str(error).split())}")
+        builder.complain("", f"is not YAML: {' '.join(str(error).split())}")
         return
-    fields = file.mapping(found, _FILE_KEYS)
-    if fields is None:
-        return
-    domain = file.at("domain").text(fields.get("domain"), required=True)
-    if domain in domains:
-        file.at("domain").complain(f"{domain!r} is in another file already", "one file for each domain")
-    level = _parse_level(file.at("descriptors"), fields.get("descriptors", []), _ParentDescriptors(domain))
-    domains.setdefault(domain, level)
+    domain = found.get("domain") if isinstance(found, dict) else None
+    if isinstance(domain, str) and domain in domains:
+        builder.complain("domain", f"{domain!r} is in another file already", "one file for each domain")
+    level = DescriptorLevel()
+    try:
+        level = builder.build_domain(DomainConfig.model_validate(found))
+    except ValidationError as error:
+        builder.complaints.extend(describe_errors(builder.file, error))
+    if isinstance(domain, str):
+        domains.setdefault(domain, level)
 
 
 @dataclass(frozen=True)
@@ -85,81 +88,64 @@ class _ParentDescriptors:
         return _ParentDescriptors(f"{self.key}.{_composite_key(key, value)}", policy or self.policy)
 
 
-def _parse_level(where: ConfigReader, found: Any, above: _ParentDescriptors) -> DescriptorLevel:
-    level = DescriptorLevel()
-    taken: set[str] = set()
-    for at, item in where.items(found):
-        fields = at.mapping(item, _DESCRIPTOR_KEYS)
-        if fields is not None:
-            _parse_descriptor(at, fields, above, level, taken)
-    return level
+@dataclass(frozen=True)
+class _RuleBuilder:
+    """Builds the rules of one file; `complaints` collects what models cannot see, such as duplicates."""
+
+    file: str
+    complaints: list[str]
+
+    def complain(self, path: str, what: str, allowed: str = "") -> None:
+        self.complaints.append(format_complaint(self.file, path, what, allowed))
+
+    def build_domain(self, config: DomainConfig) -> DescriptorLevel:
+        return self._build_level("descriptors", config.descriptors, _ParentDescriptors(config.domain))
+
+    def _build_level(
+        self, path: str, configs: Sequence[DescriptorConfig], above: _ParentDescriptors
+    ) -> DescriptorLevel:
+        level = DescriptorLevel()
+        taken: set[str] = set()
+        for number, config in enumerate(configs):
+            place, value = f"{path}[{number}]", config.value or ""
+            composite = _composite_key(config.key, value)
+            if composite in taken:
+                allowed = "one descriptor for each key and value"
+                self.complain(f"{place}.key", f"{composite!r} is a duplicate", allowed)
+            taken.add(composite)
+            here = above.and_then(config.key, value)
+            children = self._build_level(f"{place}.descriptors", config.descriptors, here)
+            level.add(config.key, value, DescriptorNode(self._build_rule(place, config, here), children))
+        return level
+
+    def _build_rule(
+        self, path: str, config: DescriptorConfig, here: _ParentDescriptors
+    ) -> RateLimitRule | None:
+        limit = config.rate_limit
+        if limit is None:
+            return None
+        self._check_replaced(f"{path}.rate_limit.replaces", limit)
+        return RateLimitRule(
+            key=here.key,
+            limit=_limit_of(limit),
+            policy=here.policy or limit.name or DEFAULT_POLICY,
+            name=limit.name or "",
+            replaces=frozenset(other.name for other in limit.replaces),
+            is_shadow=config.shadow_mode,
+            has_detailed_metric=config.detailed_metric,
+        )
+
+    def _check_replaced(self, path: str, limit: LimitConfig | UnlimitedConfig) -> None:
+        for number, other in enumerate(limit.replaces):
+            if other.name == limit.name:
+                place = f"{path}[{number}].name"
+                self.complain(place, "is the limit's own name", "the name of another limit")
 
 
-def _parse_descriptor(
-    where: ConfigReader,
-    fields: dict[str, Any],
-    above: _ParentDescriptors,
-    level: DescriptorLevel,
-    taken: set[str],
-) -> None:
-    key = where.at("key").text(fields.get("key"), required=True)
-    value = where.at("value").text(fields.get("value", ""))
-    here = above.and_then(key, value)
-    composite = _composite_key(key, value)
-    if key and composite in taken:
-        where.at("key").complain(f"{composite!r} is a duplicate", "one descriptor for each key and value")
-    if isinstance(fields.get("value", ""), str):
-        taken.add(composite)
-    children = _parse_level(where.at("descriptors"), fields.get("descriptors", []), here)
-    level.add(key, value, DescriptorNode(_parse_rule(where, fields, here), children))
-
-
-def _parse_rule(
-    where: ConfigReader, fields: dict[str, Any], here: _ParentDescriptors
-) -> RateLimitRule | None:
-    is_shadow = where.at("shadow_mode").truth(fields.get("shadow_mode", False))
-    has_detailed_metric = where.at("detailed_metric").truth(fields.get("detailed_metric", False))
-    if "rate_limit" not in fields:
+def _limit_of(config: LimitConfig | UnlimitedConfig) -> RateLimit | None:
+    if isinstance(config, UnlimitedConfig):
         return None
-    rule = _parse_rate_limit(where.at("rate_limit"), fields["rate_limit"], here)
-    return rule and replace(rule, is_shadow=is_shadow, has_detailed_metric=has_detailed_metric)
-
-
-def _parse_rate_limit(where: ConfigReader, found: Any, here: _ParentDescriptors) -> RateLimitRule | None:
-    fields = where.mapping(found, _LIMIT_KEYS)
-    if fields is None:
-        return None
-    name = where.at("name").text(fields.get("name", ""))
-    replaces = frozenset(_parse_replaces(where.at("replaces"), fields.get("replaces", []), name))
-    unlimited = where.at("unlimited").truth(fields.get("unlimited", False))
-    if unlimited:
-        _check_unlimited(where, fields)
-    limit = None if unlimited else _parse_limit(where, fields)
-    return RateLimitRule(here.key, limit, here.policy or name or DEFAULT_POLICY, name, replaces)
-
-
-def _check_unlimited(where: ConfigReader, fields: Iterable[str]) -> None:
-    for each in ("unit", "unit_multiplier", "requests_per_unit"):
-        if each in fields:
-            where.at(each).complain("stands beside unlimited: true", "one of the two")
-
-
-def _parse_limit(where: ConfigReader, fields: dict[str, Any]) -> RateLimit:
-    unit = where.at("unit").one_of(fields.get("unit"), _UNITS)
-    multiplier = where.at("unit_multiplier").number(fields.get("unit_multiplier", 1), 1, MAX_UNIT_MULTIPLIER)
-    requests = where.at("requests_per_unit").number(fields.get("requests_per_unit"), 0, MAX_REQUESTS_PER_UNIT)
-    return RateLimit(requests, unit or TimeUnit.SECOND, multiplier)
-
-
-def _parse_replaces(where: ConfigReader, found: Any, own_name: str) -> Iterable[str]:
-    for at, item in where.items(found):
-        fields = at.mapping(item, ("name",))
-        if fields is None:
-            continue
-        name = at.at("name").text(fields.get("name"), required=True)
-        if name and name == own_name:
-            at.at("name").complain("is the limit's own name", "the name of another limit")
-        yield name
+    return RateLimit(config.requests_per_unit, config.unit, config.unit_multiplier)
 
 
 def _composite_key(key: str, value: str) -> str:

@@ -6,9 +6,11 @@ import hmac
 import json
 import re
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from datetime import timedelta
+from http.client import HTTPConnection
 from typing import Any
+from urllib.parse import urlsplit
 
 import grpc
 import httpx
@@ -105,6 +107,22 @@ def test_a_body_of_ten_megabytes_is_refused(stack: StackHandle) -> None:
     body = json.dumps({"email": "a" * 10_000_000})
     status, answer = _raw(stack, "POST", "/api/v1/auth/login", content=body)
     assert (status, _reason(answer)) == (413, "PAYLOAD_TOO_LARGE")
+
+
+@pytest.mark.parametrize("method", ["get", "FOO", "Post", "GE(T"])
+def test_a_method_that_http_does_not_know_is_named_as_the_mistake(stack: StackHandle, method: str) -> None:
+    line = HTTPConnection(urlsplit(stack.gateway_url).netloc, timeout=WAIT_TIMEOUT_S)
+    with closing(line):
+        line.request(method, "/api/v1/internships")
+        answer = line.getresponse()
+        body: Json = json.loads(answer.read())
+    assert (answer.status, _reason(body)) == (400, "MALFORMED_REQUEST")
+    assert "the method is not one of DELETE, GET" in body["message"]
+
+
+def test_a_method_that_the_path_does_not_take_is_answered_with_those_it_takes(stack: StackHandle) -> None:
+    answer = httpx.request("PUT", stack.gateway_url + "/api/v1/internships", timeout=WAIT_TIMEOUT_S)
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, POST")
 
 
 def test_an_unknown_query_parameter_is_named(visitor: ApiUser) -> None:

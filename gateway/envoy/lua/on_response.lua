@@ -40,6 +40,10 @@ local PER_CALL_HEADERS = {
   "x-fresh-for", "grpc-accept-encoding", "grpc-message", "grpc-status", "x-envoy-upstream-service-time",
 }
 
+-- For what Envoy rejects while it reads the first line and the headers, before any script sees the request.
+local UNREADABLE_REQUEST = "This is not valid HTTP: the method is not one of " .. METHODS
+  .. " in upper case, or the path, the version or a header is malformed."
+
 local PROBES = {
   ["/health"] = { ["200"] = '{"status":"ok"}', ["503"] = '{"status":"draining"}' },
   ["/ready"] = { ["200"] = '{"status":"ready"}', ["503"] = '{"status":"not ready"}' },
@@ -118,14 +122,14 @@ local function status_json(reason, message, violations, request_id, wait_s)
   return string.format('{"code":%d,"message":%s,"details":[%s]}', spec.code, quoted(message), table.concat(details, ","))
 end
 
-local function error_body(status, text, request_id, known_reason, wait_s)
+local function error_body(status, text, request_id, known_reason, wait_s, known_message)
   local reason, field, problem
   if known_reason then
     reason = known_reason
   else
     reason, field, problem = classify(status, text)
   end
-  local message = field and field .. ": " .. problem or REASONS[reason].help
+  local message = known_message or (field and field .. ": " .. problem) or REASONS[reason].help
   local json_error = reason == "MALFORMED_REQUEST" and parse_json_error(text)
   if json_error then
     message = message .. " " .. json_error
@@ -210,7 +214,7 @@ local function respond_not_modified(handle, headers, if_none_match)
 end
 
 -- Rewrites an error of Envoy or gRPC as google.rpc.Status; a JSON body with a reason is a service's already.
-local function rewrite_error(handle, status, is_json, request_id)
+local function rewrite_error(handle, status, is_json, request_state)
   local body = handle:body(true)
   local headers = handle:headers()
   local text = body:length() > 0 and tostring(body:getBytes(0, body:length())) or ""
@@ -227,7 +231,9 @@ local function rewrite_error(handle, status, is_json, request_id)
   end
   headers:replace(":status", status)
   local wait_s = (headers:get("retry-after") or ""):match("^%d+$")
-  set_json_body(handle, error_body(status, is_json and "" or text, request_id, known_reason, wait_s))
+  local known_message = status == "400" and not request_state.path and UNREADABLE_REQUEST or nil
+  local cause = is_json and "" or text
+  set_json_body(handle, error_body(status, cause, request_state.request_id, known_reason, wait_s, known_message))
 end
 
 -- A length-delimited field of a protobuf message; all numbers here are below 16.
@@ -308,9 +314,8 @@ local function handle_response(handle, request_state)
     return set_json_body(handle, probe[status])
   end
   local content_type = headers:get("content-type") or ""
-  local request_id = request_state.request_id
   if content_type == "application/grpc" then
-    return rewrite_grpc_error(handle, headers, request_id)
+    return rewrite_grpc_error(handle, headers, request_state.request_id)
   end
   if status < "400" then
     return
@@ -323,7 +328,7 @@ local function handle_response(handle, request_state)
     -- Long enough to be compressed: a service's.
     return
   end
-  rewrite_error(handle, status, is_json, request_id)
+  rewrite_error(handle, status, is_json, request_state)
   headers = handle:headers()
   if RETRYABLE_STATUSES[headers:get(":status")] and not headers:get("retry-after") then
     set_retry_after(handle)

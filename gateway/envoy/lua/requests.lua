@@ -28,6 +28,20 @@ end
 
 local TREE = build_path_tree(BINDINGS)
 
+local function all_methods(bindings)
+  local seen, names = {}, { "HEAD", "OPTIONS" }
+  for i = 1, #bindings do
+    local method = bindings[i].method
+    if not seen[method] then
+      seen[method], names[#names + 1] = true, method
+    end
+  end
+  table.sort(names)
+  return table.concat(names, ", ")
+end
+
+local METHODS = all_methods(BINDINGS)
+
 local function segments_of(path)
   local segments, count = {}, 0
   for segment in path:gmatch("/([^/]*)") do

@@ -149,6 +149,26 @@ def test_a_request_brings_the_lines_of_its_trace_in_other_processes(stack: str, 
     ]
 
 
+def test_only_ids_are_searched_not_paths_or_texts_that_hold_the_same_characters(
+    stack: str, capsys: Screen
+) -> None:
+    folder = topology.find_stack(stack).logs_folder
+    (folder / "envoy.log").write_text(
+        ours(7, "http_request", path="/api/v1/nope", request_id="abcd-1", trace_id="f00d")
+        + "\n"
+        + ours(8, "nope", "warning", error="no such path: /nope")
+        + "\n"
+        + ours(9, "event not handled", "warning", event_id="evt_nope1")
+        + "\n"
+    )
+    searched = ("--stack", stack, "--json")
+    assert events(shown(capsys, *searched, "--request", "nope")) == []
+    assert events(shown(capsys, *searched, "--trace", "nope")) == []
+    assert events(shown(capsys, *searched, "--request", "abcd")) == ["http_request"]
+    assert events(shown(capsys, *searched, "--trace", "f00d")) == ["http_request"]
+    assert events(shown(capsys, *searched, "--request", "evt_nope")) == ["event not handled"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

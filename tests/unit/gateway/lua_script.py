@@ -10,7 +10,33 @@ from chassis.contracts import Contracts
 from gateway.envoy.filters import render_lua_source
 
 _EXPORTS = """
+local function fake_handle(headers, body, request_state)
+  local metadata = { get = function() return request_state end }
+  local streams = { dynamicMetadata = function() return metadata end }
+  local header_map = {
+    get = function(_, name) return headers[name] end,
+    replace = function(_, name, value) headers[name] = value end,
+    remove = function(_, name) headers[name] = nil end,
+  }
+  local bytes = {
+    length = function() return #body end,
+    getBytes = function() return body end,
+    setBytes = function(_, text) body = text end,
+  }
+  return {
+    headers = function() return header_map end,
+    body = function() return bytes end,
+    streamInfo = function() return streams end,
+    metadata = function() return { get = function() end } end,
+    answer = function() return headers[":status"], headers["content-type"], body end,
+  }
+end
 return {
+  local_reply = function(status, text, path)
+    local handle = fake_handle({ [":status"] = status, ["content-type"] = "text/plain" }, text, path and { path = path })
+    envoy_on_response(handle)
+    return handle.answer()
+  end,
   call = function(method, path)
     local values = {}
     local node = find_node(TREE, segments_of(path), 1, values)
@@ -66,6 +92,11 @@ class EdgeScript:
         _, binding, values = self._script.call(method, path)
         found = self._script.body(body, binding, values)
         return _refusal(found.refusal) or BodyFields(tuple(_items(found.present_fields)))
+
+    def local_reply(self, status: int, text: str, path: str | None) -> tuple[int, str, str]:
+        """Return status, content type and body for a reply of Envoy's own; `path` None: of its codec."""
+        found, content_type, body = self._script.local_reply(str(status), text, path)
+        return int(found), str(content_type), str(body)
 
     def matches_etag(self, if_none_match: str, etag: str) -> bool:
         """Return whether `If-None-Match` names an etag."""

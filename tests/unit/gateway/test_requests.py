@@ -290,3 +290,23 @@ def test_no_body_of_a_mebibyte_holds_a_worker_for_long(body: str) -> None:
 )
 def test_a_tag_is_compared_weakly_and_whole(wanted: str, names: bool) -> None:
     assert SCRIPT.matches_etag(wanted, 'W/"1-2-3"') == names
+
+
+def test_a_request_whose_first_line_is_not_readable_is_not_taken_for_one_with_a_wrong_body() -> None:
+    status, content_type, body = SCRIPT.local_reply(400, "Bad Request", None)
+    answer = json.loads(body)
+    assert (status, content_type, answer["details"][0]["reason"]) == (
+        400,
+        "application/json",
+        "MALFORMED_REQUEST",
+    )
+    assert "one of DELETE, GET, HEAD, OPTIONS, PATCH, POST in upper case" in answer["message"]
+    assert "JSON" not in answer["message"]
+
+
+def test_what_the_transcoder_says_of_a_body_stays_about_the_body() -> None:
+    _, _, body = SCRIPT.local_reply(400, "Unexpected token.\n{", "/api/v1/auth/login")
+    assert json.loads(body)["message"] == (
+        "The body is not the JSON that this call takes; see the API page for its fields. "
+        "Reading it as JSON failed: Unexpected token."
+    )
