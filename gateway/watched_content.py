@@ -14,7 +14,7 @@ T = TypeVar("T")
 class WatchedContent(ABC, Generic[C, T]):
     """What files hold, read again and again; `value` is what it stands for.
 
-    A version that cannot be read or parsed is rejected once and leaves the last good value in force. The first
+    A version that cannot be read or parsed is rejected once; the last good value stays in force. The first
     version has to be good: its errors are raised.
     """
 

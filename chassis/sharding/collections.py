@@ -234,7 +234,7 @@ class ShardCursor(AsyncCursor[Document]):
         try:
             return await super()._refresh()
         except PyMongoError:
-            # A failed cursor counts as read to its end; one that has begun anew can be tried again.
+            # A failed cursor counts as read to its end; after a rewind it can be read again.
             await self.rewind()
             raise
 

@@ -42,7 +42,7 @@ def _parse_unit(found: object) -> TimeUnit:
     return unit
 
 
-# The descriptions say what is allowed, in the words of a complaint.
+# The descriptions name the allowed values, in the words of a complaint.
 _RequiredText = Annotated[StrictStr, Field(min_length=1, description="text")]
 _OptionalText = Annotated[StrictStr | None, Field(description="text")]
 _Truth = Annotated[StrictBool, Field(description="true, false")]
@@ -138,7 +138,7 @@ def format_complaint(file: str, path: str, what: str, allowed: str = "") -> str:
 
 
 def describe_errors(file: str, error: ValidationError) -> Iterator[str]:
-    """Yield a complaint for each error in a file, with its place and what is allowed there."""
+    """Yield a complaint for each error in a file, with its place and the allowed values."""
     for details in error.errors(include_url=False):
         yield _describe_error(file, details)
 

@@ -118,7 +118,7 @@ class EchoInstance:
 
 
 CALLS_THAT_SHOW_A_CHANGE = 30
-"""So many calls in a row do not miss an endpoint that is called at all."""
+"""The calls in a row that do not all miss an endpoint which is called at all."""
 
 
 @dataclass

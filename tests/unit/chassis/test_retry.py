@@ -1,4 +1,4 @@
-"""What is tried again, how often, and after which pauses."""
+"""Which calls are tried again, how often, and after which pauses."""
 
 import time
 from collections.abc import Callable

@@ -33,7 +33,8 @@ local function fake_handle(headers, body, request_state)
 end
 return {
   local_reply = function(status, text, path)
-    local handle = fake_handle({ [":status"] = status, ["content-type"] = "text/plain" }, text, path and { path = path })
+    local headers = { [":status"] = status, ["content-type"] = "text/plain" }
+    local handle = fake_handle(headers, text, path and { path = path })
     envoy_on_response(handle)
     return handle.answer()
   end,
