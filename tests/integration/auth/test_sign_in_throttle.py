@@ -29,20 +29,25 @@ FIRST_DELAY_S = 60.0
 
 
 @pytest.fixture
-async def strict(shards: Shards, redis: RedisCluster, clock: FixedClock) -> AsyncIterator[AuthHarness]:
-    policy = SignInPolicy(first_delay_s=FIRST_DELAY_S)
-    auth = build_auth_harness(shards, redis, clock, secrets.token_bytes(32), policy)
+def data_key() -> bytes:
+    return secrets.token_bytes(32)
+
+
+@pytest.fixture
+async def strict(
+    shards: Shards, redis: RedisCluster, clock: FixedClock, data_key: bytes
+) -> AsyncIterator[AuthHarness]:
+    auth = build_auth_harness(shards, redis, clock, data_key, SignInPolicy(first_delay_s=FIRST_DELAY_S))
     yield auth
     await auth.hasher.close()
 
 
 @pytest.fixture
 async def undelayed(
-    strict: AuthHarness, shards: Shards, redis: RedisCluster, clock: FixedClock
+    shards: Shards, redis: RedisCluster, clock: FixedClock, data_key: bytes
 ) -> AsyncIterator[AuthHarness]:
     """Yield a service on the same accounts and counted failures, without delays."""
-    policy = SignInPolicy(first_delay_s=0.0)
-    auth = build_auth_harness(shards, redis, clock, secrets.token_bytes(32), policy)
+    auth = build_auth_harness(shards, redis, clock, data_key, SignInPolicy(first_delay_s=0.0))
     yield auth
     await auth.hasher.close()
 
