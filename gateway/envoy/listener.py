@@ -35,7 +35,10 @@ def build_edge_listener(contracts: Contracts, mesh: Mesh, edge: EdgeConfig) -> d
         always_set_request_id_in_response=True,
         normalize_path=True,
         path_with_escaped_slashes_action="REJECT_REQUEST",
-        access_log=[_access_log(), *([view_access_log(contracts.rpcs)] if mesh.gateway.rate_limits else [])],
+        access_log=[
+            _access_log(),
+            *([view_access_log(contracts.rpcs)] if mesh.gateway.view_log_address else []),
+        ],
         **_tracing(edge),
     )
     chain: dict[str, Any] = {"filters": [manager]}
