@@ -3,7 +3,6 @@
 -- `If-None-Match`. REASONS, transcoder_errors.lua and requests.lua are put before this text. Answers of the cache
 -- pass here only when the request was conditional: this script would double their cost.
 
-local GATEWAY = "internshipconnect.gateway"
 local ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 local BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest"
 local RETRY_INFO = "type.googleapis.com/google.rpc.RetryInfo"
@@ -32,6 +31,10 @@ local REASON_OF_GRPC_STATUS = {
 
 -- Statuses with which the filters for tokens and limits refuse a call, and those worth another try.
 local REFUSAL_STATUSES = { ["401"] = true, ["403"] = true, ["429"] = true, ["499"] = true }
+-- What the listener says of its own refusals: the method, and what was wrong. It is the only word about a request
+-- that Envoy refuses before the script.
+local REFUSED_REQUEST = "x-ic-refused-request"
+local UNREADABLE_PATH = "path_normalization_failed"
 local RETRYABLE_STATUSES = { ["429"] = true, ["503"] = true }
 
 -- Headers about the first caller, which no cached answer may carry.
@@ -118,7 +121,17 @@ local function status_json(reason, message, violations, request_id, wait_s)
   return string.format('{"code":%d,"message":%s,"details":[%s]}', spec.code, quoted(message), table.concat(details, ","))
 end
 
-local function error_body(status, text, request_id, known_reason, wait_s)
+-- What is wrong with a request that has no body, in words.
+local function request_problem(request_state)
+  if request_state.details == UNREADABLE_PATH then
+    return "The path cannot be read: it may hold neither `%2F` nor `%5C`, which stand for a slash and a backslash."
+  elseif request_state.path then
+    return "The request cannot be read: correct its path and its query."
+  end
+  return "The request cannot be read: correct its first line and its headers."
+end
+
+local function error_body(status, text, request_state, known_reason, wait_s)
   local reason, field, problem
   if known_reason then
     reason = known_reason
@@ -126,12 +139,13 @@ local function error_body(status, text, request_id, known_reason, wait_s)
     reason, field, problem = classify(status, text)
   end
   local message = field and field .. ": " .. problem or REASONS[reason].help
-  local json_error = reason == "MALFORMED_REQUEST" and parse_json_error(text)
-  if json_error then
-    message = message .. " " .. json_error
+  if reason == "MALFORMED_REQUEST" then
+    message = request_state.has_body and message or request_problem(request_state)
+    local json_error = parse_json_error(text)
+    message = json_error and message .. " " .. json_error or message
   end
   local violations = field and { { field = field, description = problem } }
-  return status_json(reason, message, violations, request_id, wait_s)
+  return status_json(reason, message, violations, request_state.request_id, wait_s)
 end
 
 local function set_json_body(handle, body)
@@ -210,7 +224,7 @@ local function respond_not_modified(handle, headers, if_none_match)
 end
 
 -- Rewrites an error of Envoy or gRPC as google.rpc.Status; a JSON body with a reason is a service's already.
-local function rewrite_error(handle, status, is_json, request_id)
+local function rewrite_error(handle, status, is_json, request_state)
   local body = handle:body(true)
   local headers = handle:headers()
   local text = body:length() > 0 and tostring(body:getBytes(0, body:length())) or ""
@@ -227,7 +241,7 @@ local function rewrite_error(handle, status, is_json, request_id)
   end
   headers:replace(":status", status)
   local wait_s = (headers:get("retry-after") or ""):match("^%d+$")
-  set_json_body(handle, error_body(status, is_json and "" or text, request_id, known_reason, wait_s))
+  set_json_body(handle, error_body(status, is_json and "" or text, request_state, known_reason, wait_s))
 end
 
 -- A length-delimited field of a protobuf message; all numbers here are below 16.
@@ -308,9 +322,8 @@ local function handle_response(handle, request_state)
     return set_json_body(handle, probe[status])
   end
   local content_type = headers:get("content-type") or ""
-  local request_id = request_state.request_id
   if content_type == "application/grpc" then
-    return rewrite_grpc_error(handle, headers, request_id)
+    return rewrite_grpc_error(handle, headers, request_state.request_id)
   end
   if status < "400" then
     return
@@ -323,15 +336,26 @@ local function handle_response(handle, request_state)
     -- Long enough to be compressed: a service's.
     return
   end
-  rewrite_error(handle, status, is_json, request_id)
+  rewrite_error(handle, status, is_json, request_state)
   headers = handle:headers()
   if RETRYABLE_STATUSES[headers:get(":status")] and not headers:get("retry-after") then
     set_retry_after(handle)
   end
 end
 
+-- What the script saved of the request; of one that never came to it, what the listener says.
+local function request_state_of(handle)
+  local saved = handle:streamInfo():dynamicMetadata():get(GATEWAY)
+  if saved then
+    return saved
+  end
+  local refused = handle:headers():get(REFUSED_REQUEST) or ""
+  local method, details = refused:match("^(%S+) (%S+)$")
+  return { is_head = method == "HEAD", details = details }
+end
+
 function envoy_on_response(handle)
-  local request_state = handle:streamInfo():dynamicMetadata():get(GATEWAY) or {}
+  local request_state = request_state_of(handle)
   mark_older_path(handle, request_state.path)
   handle_response(handle, request_state)
   if request_state.is_head then
