@@ -8,14 +8,9 @@ from urllib.parse import urlsplit
 
 from gateway.control_plane.settings import ControlPlaneSettings
 from gateway.control_plane.watched_file import WatchedFile
-from gateway.envoy.edge_config import EdgeConfig
+from gateway.envoy.edge_config import API_PAGES, EdgeConfig
 
 DEFAULT_OTLP_PORT: Final = 4317
-_PAGE_FILES: Final = (
-    ("/openapi.json", "application/json", "openapi.json"),
-    ("/openapi-all.json", "application/json", "openapi-all.json"),
-    ("/docs", "text/html; charset=utf-8", "docs.html"),
-)
 
 
 class EdgeConfigWatcher:
@@ -49,7 +44,7 @@ async def _notify_on_change(file: WatchedFile[str], on_change: Callable[[], None
 def _watch_pages(folder: Path | None) -> list[tuple[str, str, WatchedFile[str]]]:
     if folder is None:
         return []
-    found = [(path, kind, folder / name) for path, kind, name in _PAGE_FILES if (folder / name).exists()]
+    found = [(path, kind, folder / name) for path, kind, name in API_PAGES if (folder / name).exists()]
     return [(path, kind, WatchedFile(file, bytes.decode)) for path, kind, file in found]
 
 

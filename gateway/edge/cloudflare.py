@@ -15,17 +15,20 @@ from typing import Any, Final
 import orjson
 
 import gateway.ratelimit
-from chassis.contracts import ERROR_DOMAIN, RpcSpec, error_reasons
-from gateway.api_surface import edge_rpcs
+from chassis.contracts import ERROR_DOMAIN, RpcSpec, error_reasons, imported_contracts
+from gateway.api_surface import REFLECTION_SERVICES, edge_rpcs, service_of
+from gateway.envoy.edge_config import API_PAGES, EdgeConfig
+from gateway.envoy.filters import HEALTH_PATH, READY_PATH
 from gateway.envoy.rate_limits import RATE_LIMIT_DOMAIN
+from gateway.envoy.routes import build_edge_routes
 from gateway.ratelimit.config import parse_rules, read_config_files
 from gateway.ratelimit.rules import RateLimit, RateLimitRuleSet
+from gateway.xds.mesh import Mesh
 from internshipconnect.options.v1.options_pb2 import RateLimitClass
 
 COMMITTED_FILE: Final = Path(__file__).with_suffix(".tf.json")
 MAX_URI_BYTES: Final = 8 * 1024
 """Bytes; the longest query within the contracts' bounds is far shorter."""
-STATIC_PATHS: Final = ("/docs", "/openapi.json", "/health", "/ready")
 _PATH_FIELD: Final = re.compile(r"\{[^}]*\}")
 
 PLANS: Final = ("FREE", "PREMIUM", "PRO", "ADMIN")
@@ -136,7 +139,7 @@ def firewall_rules(rpcs: Iterable[RpcSpec]) -> list[CloudflareRule]:
     """Return the rules that block paths and methods without a contract, and over-long URIs."""
     rpcs = tuple(rpcs)
     methods = sorted({binding.method for rpc in rpcs for binding in rpc.http} | {"HEAD", "OPTIONS"})
-    known = [*_known_prefixes(rpcs), f"http.request.uri.path in {_string_set(STATIC_PATHS)}"]
+    known = [*map(_begins_with, _known_prefixes(rpcs)), *_page_expressions(_known_prefixes(rpcs))]
     return [
         _block_rule(
             "unknown_methods",
@@ -190,7 +193,9 @@ def _rate_limit_rule(name: str, rpcs: Sequence[RpcSpec], limit: RateLimit) -> Cl
         "description": f"{name}: {limit.requests} in {limit.window_s} s from one address",
         # The class of most calls needs no list of paths: it covers all calls.
         "expression": any_of(
-            _known_prefixes(edge_rpcs()) if name == "PUBLIC_API" else _call_expressions(rpcs)
+            map(_begins_with, _known_prefixes(edge_rpcs()))
+            if name == "PUBLIC_API"
+            else _call_expressions(rpcs)
         ),
         "action": "block",
         "action_parameters": {
@@ -224,14 +229,38 @@ def _is_method(method: str) -> Expression:
     return f"http.request.method in {_string_set(wanted)}"
 
 
-def _known_prefixes(rpcs: Iterable[RpcSpec]) -> list[Expression]:
-    """Return expressions for the prefixes of all paths, over HTTP and gRPC."""
-    roots = sorted({_path_prefix(binding.path) for rpc in rpcs for binding in rpc.http})
-    services = sorted({rpc.service for rpc in rpcs})
-    return [
-        *(f'starts_with(http.request.uri.path, "{root}")' for root in roots),
-        *(f'starts_with(http.request.uri.path, "/{service}/")' for service in services),
+def _known_prefixes(rpcs: Iterable[RpcSpec]) -> list[str]:
+    """Return what every path of a call begins with, over HTTP or gRPC, reflection included."""
+    rpcs = tuple(rpcs)
+    roots = {_path_prefix(binding.path) for rpc in rpcs for binding in rpc.http}
+    services = {rpc.service for rpc in rpcs} | set(REFLECTION_SERVICES)
+    return [*sorted(roots), *(f"/{service}/" for service in sorted(services))]
+
+
+def _begins_with(prefix: str) -> Expression:
+    return f'starts_with(http.request.uri.path, "{prefix}")'
+
+
+def _page_expressions(known_prefixes: Sequence[str]) -> list[Expression]:
+    """Return conditions for the paths that the gateway answers beside calls, from its own routes."""
+    matches = [route["match"] for route in _gateway_routes()]
+    families = {match["path_separated_prefix"] for match in matches if "path_separated_prefix" in match}
+    exact = {match["path"] for match in matches if "path" in match} | families | {HEALTH_PATH, READY_PATH}
+    pages = sorted(path for path in exact if not path.startswith(tuple(known_prefixes)))
+    below = [_begins_with(f"{path}/") for path in sorted(families)]
+    return [f"http.request.uri.path in {_string_set(pages)}", *below]
+
+
+def _gateway_routes() -> list[dict[str, Any]]:
+    """Return every route of a gateway that has all pages."""
+    pages = tuple((path, content_type, "") for path, content_type, _ in API_PAGES)
+    anywhere = {"port": 1, "endpoints": {"registry": True}}
+    mesh = Mesh.model_validate({"services": {service_of(rpc): anywhere for rpc in edge_rpcs()}})
+    edge = EdgeConfig(("", 0), pages)
+    routes: list[dict[str, Any]] = build_edge_routes(imported_contracts(), mesh, edge)["virtual_hosts"][0][
+        "routes"
     ]
+    return routes
 
 
 def _block_rule(ref: str, description: str, expression: Expression) -> CloudflareRule:

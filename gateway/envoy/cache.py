@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from chassis.contracts import RpcSpec
 from gateway import envoy_types as types
+from gateway.envoy.content_types import grpc_content_type_matcher
 from gateway.envoy.responses import route_response_headers
 from gateway.envoy_types import typed_extension
 
@@ -108,12 +109,7 @@ def _cached_route(path: str, *headers: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_not_grpc() -> dict[str, Any]:
-    return {
-        "name": "content-type",
-        "string_match": {"prefix": "application/grpc"},
-        "invert_match": True,
-        "treat_missing_header_as_empty": True,
-    }
+    return grpc_content_type_matcher() | {"invert_match": True, "treat_missing_header_as_empty": True}
 
 
 def path_match(path: str) -> dict[str, Any]:

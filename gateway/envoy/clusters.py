@@ -7,17 +7,20 @@ from gateway import envoy_types as types
 from gateway.envoy.cache import origin_cluster
 from gateway.envoy.edge_config import OTLP_CLUSTER, EdgeConfig
 from gateway.envoy.rate_limits import RATE_LIMIT_CLUSTER
+from gateway.envoy.view_log import VIEW_LOG_CLUSTER
 from gateway.envoy_types import socket_address
 from gateway.xds.config import ads_config_source, format_duration
 from gateway.xds.mesh import CircuitBreakerLimits, HealthCheck, Mesh, OutlierDetection
 
 
 def build_clusters(mesh: Mesh, edge: EdgeConfig) -> list[dict[str, Any]]:
-    """Return the clusters of services, the listener behind the cache, the limiter and the collector."""
+    """Return the clusters of services, the inner listener, the limiter, the view log and the collector."""
     found = [_service_cluster(name, mesh) for name in sorted(mesh.services)]
     found.append(origin_cluster())
     if mesh.gateway.rate_limits:
         found.append(static_cluster(RATE_LIMIT_CLUSTER, *parse_host_port(mesh.gateway.rate_limits)))
+    if mesh.gateway.view_log_address:
+        found.append(static_cluster(VIEW_LOG_CLUSTER, *parse_host_port(mesh.gateway.view_log_address)))
     if edge.otlp:
         found.append(static_cluster(OTLP_CLUSTER, *edge.otlp))
     return found

@@ -6,6 +6,13 @@ from typing import Final
 OTLP_CLUSTER: Final = "otlp"
 MAX_BODY_BYTES: Final = 1024 * 1024
 
+API_PAGES: Final = (
+    ("/openapi.json", "application/json", "openapi.json"),
+    ("/openapi-all.json", "application/json", "openapi-all.json"),
+    ("/docs", "text/html; charset=utf-8", "docs.html"),
+)
+"""The pages about the API: path, content type, and the file in the folder of pages."""
+
 
 @dataclass(frozen=True)
 class EdgeConfig:

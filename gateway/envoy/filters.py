@@ -9,6 +9,7 @@ from chassis.contracts import Contracts, RpcSpec
 from gateway import envoy_types as types
 from gateway.api_surface import OLDER_PATH_HEADERS, edge_rpcs, writable_enum_names
 from gateway.envoy.cache import ORIGIN, cache_filter, is_cacheable
+from gateway.envoy.content_types import render_content_types
 from gateway.envoy.edge_config import MAX_BODY_BYTES
 from gateway.envoy.lua_tables import render_request_tables
 from gateway.envoy.rate_limits import CALLER_FILTER, RATE_LIMIT_FILTER, caller_filter, rate_limit_filter
@@ -23,6 +24,8 @@ from gateway.xds.mesh import Mesh
 LUA_FILTER: Final = "envoy.filters.http.lua"
 READY_FILTER: Final = "envoy.filters.http.health_check.ready"
 HEALTH_FILTER: Final = "envoy.filters.http.health_check.health"
+READY_PATH: Final = "/ready"
+HEALTH_PATH: Final = "/health"
 CORS_FILTER: Final = "envoy.filters.http.cors"
 GRPC_WEB_FILTER: Final = "envoy.filters.http.grpc_web"
 BUFFER_FILTER: Final = "envoy.filters.http.buffer"
@@ -54,6 +57,7 @@ _LUA_FOLDER: Final = Path(__file__).with_name("lua")
 _LUA_FILES: Final = (
     "transcoder_errors.lua",
     "older_paths.lua",
+    "content_types.lua",
     "bodies.lua",
     "requests.lua",
     "on_response.lua",
@@ -70,8 +74,8 @@ def edge_filters(contracts: Contracts, mesh: Mesh) -> list[dict[str, Any]]:
         # Before the script, which knows no call with the method OPTIONS.
         typed_extension(CORS_FILTER, types.CORS),
         _lua_filter(contracts),
-        _probe_filter(READY_FILTER, "/ready", {name: {"value": 1} for name in sorted(mesh.services)}),
-        _probe_filter(HEALTH_FILTER, "/health", {}),
+        _probe_filter(READY_FILTER, READY_PATH, {name: {"value": 1} for name in sorted(mesh.services)}),
+        _probe_filter(HEALTH_FILTER, HEALTH_PATH, {}),
         *compressor_filters(),
         typed_extension(GRPC_WEB_FILTER, types.GRPC_WEB),
         cache_filter(),
@@ -142,6 +146,7 @@ def render_lua_source(contracts: Contracts) -> str:
         f"local BODY_FIELDS = {{ {fields} }}",
         f"local ENUMS = {{ {enums} }}",
         f"local MAX_HEADER_BYTES = {MAX_HEADER_BYTES}",
+        render_content_types(),
         render_request_tables(edge_rpcs(contracts)),
         _render_older_paths(edge_rpcs(contracts)),
     )

@@ -8,6 +8,7 @@ from gateway import envoy_types as types
 from gateway.envoy.cache import ORIGIN
 from gateway.envoy.edge_config import MAX_BODY_BYTES, OTLP_CLUSTER, EdgeConfig
 from gateway.envoy.filters import edge_filters, origin_filters
+from gateway.envoy.responses import local_reply_config
 from gateway.envoy.routes import ROUTE_CONFIGURATION
 from gateway.envoy.view_log import view_access_log
 from gateway.envoy_types import socket_address, typed_extension
@@ -35,7 +36,11 @@ def build_edge_listener(contracts: Contracts, mesh: Mesh, edge: EdgeConfig) -> d
         always_set_request_id_in_response=True,
         normalize_path=True,
         path_with_escaped_slashes_action="REJECT_REQUEST",
-        access_log=[_access_log(), *([view_access_log(contracts.rpcs)] if mesh.gateway.rate_limits else [])],
+        local_reply_config=local_reply_config(),
+        access_log=[
+            _access_log(),
+            *([view_access_log(contracts.rpcs)] if mesh.gateway.view_log_address else []),
+        ],
         **_tracing(edge),
     )
     chain: dict[str, Any] = {"filters": [manager]}

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from chassis.contracts import RpcSpec
 from gateway.api_surface import REFLECTION_METHOD, REFLECTION_SERVICES
+from gateway.envoy.content_types import grpc_content_type_matcher
 from gateway.envoy.rate_limits import rate_limit_actions
 from gateway.xds.nodes import ADS_CLUSTER
 from internshipconnect.options.v1.options_pb2 import RATE_LIMIT_CLASS_PUBLIC_API
@@ -26,5 +27,4 @@ def reflection_routes(rpcs: Sequence[RpcSpec], *, limited: bool) -> list[dict[st
 
 
 def _reflection_match(service: str) -> dict[str, Any]:
-    is_grpc = {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
-    return {"path": f"/{service}/{REFLECTION_METHOD}", "headers": [is_grpc]}
+    return {"path": f"/{service}/{REFLECTION_METHOD}", "headers": [grpc_content_type_matcher()]}

@@ -58,8 +58,11 @@ REMOVED_REQUEST_HEADERS: Final = (
 )
 """Request headers that HTTP allows and gRPC refuses without a reason: gRPC's own, those whose values it reads
 as base64, and those with characters that it does not accept."""
+REFUSED_REQUEST_HEADER: Final = "x-ic-refused-request"
+"""Names for the script what the listener refused; removed before an answer leaves the gateway."""
 _MIN_COMPRESSED_BYTES: Final = 860
 """Below this size an answer fits into one packet anyway."""
+_MIN_ERROR_STATUS: Final = 400
 _PREFLIGHT_MAX_AGE_S: Final = 86_400
 
 
@@ -80,9 +83,24 @@ def header_mutation_filter(*, tls: bool) -> dict[str, Any]:
         types.HEADER_MUTATION,
         mutations={
             "request_mutations": [{"remove_on_match": unreadable}],
-            "response_mutations": [_add_if_absent(*one) for one in headers],
+            "response_mutations": [
+                {"remove": REFUSED_REQUEST_HEADER},
+                *(_add_if_absent(*one) for one in headers),
+            ],
         },
     )
+
+
+def local_reply_config() -> dict[str, Any]:
+    """Return what Envoy's own refusals carry to the script: the method, and the cause.
+
+    Some requests are refused before any filter sees them, and of those an answer says nothing else.
+    """
+    refused = {"op": "GE", "value": {"default_value": _MIN_ERROR_STATUS, "runtime_key": "min_error_status"}}
+    header = header_value_option(REFUSED_REQUEST_HEADER, "%REQ(:METHOD)% %RESPONSE_CODE_DETAILS%")
+    return {
+        "mappers": [{"filter": {"status_code_filter": {"comparison": refused}}, "headers_to_add": [header]}]
+    }
 
 
 def route_response_headers(*headers: tuple[str, str]) -> dict[str, Any]:

@@ -6,17 +6,17 @@ from typing import Any, Final
 from chassis.contracts import RpcSpec
 from gateway import envoy_types as types
 from gateway.envoy.cache import path_match
-from gateway.envoy.rate_limits import RATE_LIMIT_CLUSTER
 from gateway.envoy_types import typed_extension
 from gateway.ratelimit.view_log import PREFETCH_HEADERS
 
 VIEWED_RPC: Final = "GetInternship"
 VIEW_LOG_NAME: Final = "views"
+VIEW_LOG_CLUSTER: Final = "view-log"
 FLUSH_INTERVAL_S: Final = 1
 
 
 def view_access_log(rpcs: Iterable[RpcSpec]) -> dict[str, Any]:
-    """Return the access log of GETs of listings without a token; it goes to the rate limiter's process."""
+    """Return the access log of GETs of listings without a token; it goes to the process that counts them."""
     paths = [
         binding.path
         for rpc in rpcs
@@ -30,7 +30,7 @@ def view_access_log(rpcs: Iterable[RpcSpec]) -> dict[str, Any]:
         common_config={
             "log_name": VIEW_LOG_NAME,
             "transport_api_version": "V3",
-            "grpc_service": {"envoy_grpc": {"cluster_name": RATE_LIMIT_CLUSTER}},
+            "grpc_service": {"envoy_grpc": {"cluster_name": VIEW_LOG_CLUSTER}},
             "buffer_flush_interval": f"{FLUSH_INTERVAL_S}s",
         },
         additional_request_headers_to_log=[*PREFETCH_HEADERS],

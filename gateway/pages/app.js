@@ -21,7 +21,21 @@
     const found = document.querySelector(`[data-word="${CSS.escape(name)}"]`);
     return found ? found.textContent : name;
   };
-  const time = (text) => (text ? new Date(text).toLocaleString(document.documentElement.lang) : "");
+  // As the clocks of a zone show it, with zone and offset: `30 June 2027, 23:59 (Europe/Berlin, UTC+02:00)`. Without
+  // a zone those of the reader.
+  const time = (text, zone) => {
+    if (!text) return "";
+    const moment = new Date(text);
+    const language = { en: "en-GB" }[document.documentElement.lang] || document.documentElement.lang;
+    const timeZone = zone || new Intl.DateTimeFormat().resolvedOptions().timeZone;
+    const format = (options) => new Intl.DateTimeFormat(language, { timeZone, ...options });
+    const day = format({ day: "numeric", month: "long", year: "numeric" }).format(moment);
+    const clock = format({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(moment);
+    const parts = new Intl.DateTimeFormat("en", { timeZone, timeZoneName: "longOffset" }).formatToParts(moment);
+    const name = parts.find((part) => part.type === "timeZoneName").value;
+    const offset = name === "GMT" ? "UTC+00:00" : name.replace("GMT", "UTC");
+    return `${day}, ${clock} (${timeZone === "UTC" ? "" : `${timeZone}, `}${offset})`;
+  };
 
   class ApiError extends Error {}
 
@@ -89,7 +103,7 @@
     put("title", found.title);
     put("company", (found.company || {}).name);
     put("status", word(found.state.replace("INTERNSHIP_STATE_", "")));
-    put("deadline", time(found.applyDeadline));
+    put("deadline", time(found.applyDeadline, found.applyDeadlineZone));
     put("description", found.description);
     show("found");
   }

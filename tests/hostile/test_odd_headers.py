@@ -5,7 +5,8 @@ from typing import Final
 import httpx
 import pytest
 
-from tests.hostile.callers import ANONYMOUS, STUDENT, CallerDirectory, error_reason
+from chassis.ids import new_id
+from tests.hostile.callers import ANONYMOUS, OWNER, STUDENT, CallerDirectory, error_reason
 
 ODD: Final = (
     ("7|x", "z"),
@@ -56,6 +57,61 @@ READS: Final = (
     (STUDENT, "/api/v1/internships"),
     (ANONYMOUS, "/api/v1/internships"),
 )
+
+
+UNREAD_TYPES: Final = (
+    "application/grpcx",
+    "application/grpc;charset=utf-8",
+    "application/grpc-web-json",
+    "application/grpc-web+json",
+    "application/grpc-web-text; a=b",
+    "APPLICATION/GRPC",
+    "application/grpc, application/json",
+    "application/x-www-form-urlencoded",
+    "text/plain",
+    "\xe9",
+)
+"""Types of bodies that Envoy transcodes like any other, and that are none of JSON."""
+READ_TYPES: Final = ("application/json", "Application/JSON ; charset=utf-8", "")
+GRPC_TYPES: Final = (
+    "application/grpc",
+    "application/grpc+json",
+    "application/grpc-web",
+    "application/grpc-web-text",
+)
+
+
+@pytest.mark.parametrize("content_type", [*UNREAD_TYPES, *READ_TYPES, *GRPC_TYPES])
+def test_no_content_type_lets_a_write_past_the_checks(cast: CallerDirectory, content_type: str) -> None:
+    headers = {"content-type": content_type.encode("latin-1")}
+    account = "email=nobody.knows@example.com&password=a-wrong-passphrase"
+    for caller, method, path, body in (
+        (ANONYMOUS, "POST", f"/api/v1/auth/login?{account}", b"{}"),
+        (ANONYMOUS, "POST", f"/auth/login?{account}", b"{}"),
+        (
+            OWNER,
+            "PATCH",
+            f"/api/v1/internships/{new_id('int')}?internshipId={new_id('int')}",
+            b'{"title":"a"}',
+        ),
+        (STUDENT, "PATCH", "/api/v1/users/me", b'{"colour":"blue"}'),
+    ):
+        answer = cast.ask(cast[caller], method, path, content=body, headers=headers)
+        # A path of JSON is none of gRPC's.
+        refused = {200, 400, 404} if content_type in GRPC_TYPES else {400, 415}
+        assert answer.status_code in refused, (path, answer.text)
+        assert "INVALID_CREDENTIALS" not in answer.text
+        assert answer.status_code != 200 or int(answer.headers["grpc-status"]) > 0
+
+
+@pytest.mark.parametrize("content_type", UNREAD_TYPES)
+def test_a_body_that_is_said_to_be_no_json_is_refused_in_words(
+    cast: CallerDirectory, content_type: str
+) -> None:
+    headers = {"content-type": content_type.encode("latin-1")}
+    answer = cast.ask(cast[STUDENT], "PATCH", "/api/v1/users/me", content=b'{"name":"Sam"}', headers=headers)
+    assert (answer.status_code, error_reason(answer.json())) == (415, "MALFORMED_REQUEST"), answer.text
+    assert "application/json" in answer.json()["message"]
 
 
 @pytest.mark.parametrize("value", ["", "a b", "x" * 129, "\xe9"])

@@ -175,6 +175,32 @@ def test_head_is_answered_like_get_for_every_caller_and_without_a_body(
         assert (status, headers["content-type"]) == (got, others["content-type"]), path
 
 
+LONG: Final = {"x-long": "a" * 16_500}
+HEADS: Final = (
+    *((path, {}, 200) for path in ("/health", "/docs", "/openapi.json", "/openapi-all.json")),
+    *((path, {}, 200) for path in ("/app/login", "/app/verify-email", "/app/internships/x", "/app/app.js")),
+    *((path, LONG, 431) for path in ("/health", "/docs", "/app/login", "/api/v1/internships", "/nowhere")),
+    *(
+        (path, {}, 400)
+        for path in ("/api%2Fv1", "/app%2Flogin", "/%5C", "/..%2f", "/api/v1/internships?colour=1")
+    ),
+    *((path, {}, 404) for path in ("/nowhere", "/app/nowhere", "/docs/x", "/health/x")),
+    *((path, {}, 405) for path in ("/api/v1/auth/login", "/auth/login", "/api/v1/internships/x:publish")),
+    *((path, {"content-type": "application/grpcx"}, 405) for path in ("/api/v1/auth/login",)),
+    *((path, {"authorization": "Basic x"}, 401) for path in ("/api/v1/users/me", "/api/v1/internships")),
+)
+
+
+@pytest.mark.parametrize(("path", "headers", "status"), HEADS)
+def test_head_has_no_body_at_any_path_and_with_any_status(
+    stack: StackHandle, path: str, headers: Mapping[str, str], status: int
+) -> None:
+    with _Connection(stack) as connection:
+        found, answered = connection.ask("HEAD", path, headers)
+        assert found == status
+        assert connection.is_in_step(answered)
+
+
 Answer = tuple[int, Mapping[str, str]]
 
 

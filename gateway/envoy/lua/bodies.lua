@@ -75,6 +75,11 @@ local function truncated(name)
   return #name <= MAX_NAME_CHARS and name or sub(name, 1, MAX_NAME_CHARS) .. "..."
 end
 
+-- What a client sent, as an answer may repeat it.
+local function printable(text)
+  return (truncated(text):gsub("[^\32-\126]", "?"))
+end
+
 -- The position of the quote that ends the string whose first quote is at `at`.
 local function string_end(text, at)
   local from = at + 1

@@ -3,7 +3,7 @@
 
 local HTTP_STATUS_OF = { UNKNOWN_PATH = "404", PAYLOAD_TOO_LARGE = "413", INTERNAL = "500" }
 
--- Ends a request here. `refusal` has a reason, and violations, a message or the methods that the path takes.
+-- Ends a request here. `refusal` has a reason, and violations, a message, a status or the methods of the path.
 local function respond_error(handle, refusal, request_id)
   local message = refusal.message or REASONS[refusal.reason].help
   local first = refusal.violations and refusal.violations[1]
@@ -11,7 +11,7 @@ local function respond_error(handle, refusal, request_id)
     message = first.field .. ": " .. first.description
   end
   local headers = {
-    [":status"] = refusal.allow and "405" or HTTP_STATUS_OF[refusal.reason] or "400",
+    [":status"] = refusal.allow and "405" or refusal.status or HTTP_STATUS_OF[refusal.reason] or "400",
     ["content-type"] = "application/json",
     ["allow"] = refusal.allow,
   }
@@ -74,17 +74,18 @@ end
 
 function envoy_on_request(handle)
   local headers = handle:headers()
+  -- Of the route that the client's own method leads to.
+  local route = handle:metadata()
+  local is_head = save_request_state(handle, headers)
   if header_bytes(headers) > MAX_HEADER_BYTES then
     return handle:respond({ [":status"] = "431" }, "Payload Too Large")
   end
   normalize_authorization(headers)
-  local is_grpc = (headers:get("content-type") or ""):find("application/grpc", 1, true) == 1
+  local is_grpc = is_grpc_content_type(headers:get("content-type") or "")
   if not is_grpc and headers:get("grpc-encoding") then
     -- The body is JSON, and the service would apply an encoding of gRPC's to it.
     headers:remove("grpc-encoding")
   end
-  local route = handle:metadata()
-  local is_head = save_request_state(handle, headers)
   if route:get("conditional") then
     handle:streamInfo():dynamicMetadata():set(GATEWAY, "if_none_match", headers:get("if-none-match"))
     -- With it Envoy's cache would not answer at all.

@@ -3,7 +3,6 @@
 -- `If-None-Match`. REASONS, transcoder_errors.lua and requests.lua are put before this text. Answers of the cache
 -- pass here only when the request was conditional: this script would double their cost.
 
-local GATEWAY = "internshipconnect.gateway"
 local ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 local BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest"
 local RETRY_INFO = "type.googleapis.com/google.rpc.RetryInfo"
@@ -32,6 +31,10 @@ local REASON_OF_GRPC_STATUS = {
 
 -- Statuses with which the filters for tokens and limits refuse a call, and those worth another try.
 local REFUSAL_STATUSES = { ["401"] = true, ["403"] = true, ["429"] = true, ["499"] = true }
+-- What the listener says of its own refusals: the method, and what was wrong. It is the only word about a request
+-- that Envoy refuses before the script.
+local REFUSED_REQUEST = "x-ic-refused-request"
+local UNREADABLE_PATH = "path_normalization_failed"
 local RETRYABLE_STATUSES = { ["429"] = true, ["503"] = true }
 
 -- Headers about the first caller, which no cached answer may carry.
@@ -122,20 +125,31 @@ local function status_json(reason, message, violations, request_id, wait_s)
   return string.format('{"code":%d,"message":%s,"details":[%s]}', spec.code, quoted(message), table.concat(details, ","))
 end
 
-local function error_body(status, text, request_id, known_reason, wait_s, known_message)
+-- What is wrong with a request that has no body, in words.
+local function request_problem(request_state)
+  if request_state.details == UNREADABLE_PATH then
+    return "The path cannot be read: it may hold neither `%2F` nor `%5C`, which stand for a slash and a backslash."
+  elseif request_state.path then
+    return "The request cannot be read: correct its path and its query."
+  end
+  return UNREADABLE_REQUEST
+end
+
+local function error_body(status, text, request_state, known_reason, wait_s)
   local reason, field, problem
   if known_reason then
     reason = known_reason
   else
     reason, field, problem = classify(status, text)
   end
-  local message = known_message or (field and field .. ": " .. problem) or REASONS[reason].help
-  local json_error = reason == "MALFORMED_REQUEST" and parse_json_error(text)
-  if json_error then
-    message = message .. " " .. json_error
+  local message = field and field .. ": " .. problem or REASONS[reason].help
+  if reason == "MALFORMED_REQUEST" then
+    message = request_state.has_body and message or request_problem(request_state)
+    local json_error = parse_json_error(text)
+    message = json_error and message .. " " .. json_error or message
   end
   local violations = field and { { field = field, description = problem } }
-  return status_json(reason, message, violations, request_id, wait_s)
+  return status_json(reason, message, violations, request_state.request_id, wait_s)
 end
 
 local function set_json_body(handle, body)
@@ -231,9 +245,7 @@ local function rewrite_error(handle, status, is_json, request_state)
   end
   headers:replace(":status", status)
   local wait_s = (headers:get("retry-after") or ""):match("^%d+$")
-  local known_message = status == "400" and not request_state.path and UNREADABLE_REQUEST or nil
-  local cause = is_json and "" or text
-  set_json_body(handle, error_body(status, cause, request_state.request_id, known_reason, wait_s, known_message))
+  set_json_body(handle, error_body(status, is_json and "" or text, request_state, known_reason, wait_s))
 end
 
 -- A length-delimited field of a protobuf message; all numbers here are below 16.
@@ -335,8 +347,19 @@ local function handle_response(handle, request_state)
   end
 end
 
+-- What the script saved of the request; of one that never came to it, what the listener says.
+local function request_state_of(handle)
+  local saved = handle:streamInfo():dynamicMetadata():get(GATEWAY)
+  if saved then
+    return saved
+  end
+  local refused = handle:headers():get(REFUSED_REQUEST) or ""
+  local method, details = refused:match("^(%S+) (%S+)$")
+  return { is_head = method == "HEAD", details = details }
+end
+
 function envoy_on_response(handle)
-  local request_state = handle:streamInfo():dynamicMetadata():get(GATEWAY) or {}
+  local request_state = request_state_of(handle)
   mark_older_path(handle, request_state.path)
   handle_response(handle, request_state)
   if request_state.is_head then

@@ -1,6 +1,8 @@
 -- Checks requests against the contracts: paths, methods, query parameters and fields of the body. TYPES and BINDINGS
 -- are put before this text. The transcoder behind it takes any field from anywhere, and ignores unknown ones.
 
+-- Where the script saves of a request what its response depends on.
+local GATEWAY = "internshipconnect.gateway"
 local MASK_SOURCE = "x-ic-mask-from"
 local VERBS = {}
 
@@ -214,10 +216,32 @@ local function body_text(handle)
   return bytes and bytes:length() > 0 and tostring(bytes:getBytes(0, bytes:length())) or nil
 end
 
--- Reads the body of a call that takes one; without any it holds nothing.
+-- The transcoder would take fields from it, of which nothing else knows: no log, no cache.
+local NEEDLESS_BODY = { reason = "MALFORMED_REQUEST", message = "This call takes no body: leave it out." }
+
+local function media_type_refusal(content_type)
+  return {
+    reason = "MALFORMED_REQUEST",
+    status = "415",
+    message = "The body has to be JSON: send it with `content-type: application/json`, not `"
+      .. printable(content_type) .. "`.",
+  }
+end
+
+-- Reads the body of a call that takes one; without any it holds nothing. Returns it, and why it cannot be read.
 local function read_body_of(handle, binding, values)
-  local text = binding.body ~= "" and body_text(handle)
-  return text and read_body(text, binding.body_type, variables_in_body(binding, values))
+  local content_type = handle:headers():get("content-type") or ""
+  local text = body_text(handle)
+  if not text then
+    return nil
+  elseif binding.body == "" then
+    return nil, not text:find("^%s*{%s*}%s*$") and NEEDLESS_BODY or nil
+  elseif not is_json_content_type(content_type) then
+    return nil, media_type_refusal(content_type)
+  end
+  handle:streamInfo():dynamicMetadata():set(GATEWAY, "has_body", true)
+  local body = read_body(text, binding.body_type, variables_in_body(binding, values))
+  return body, body_refusal(body)
 end
 
 -- Returns the refusal of a request, or nil; a valid request is rewritten for the transcoder.
@@ -229,8 +253,8 @@ local function check_call(handle, binding, values, path, query)
   if refusal_found then
     return refusal_found
   end
-  local body = read_body_of(handle, binding, values)
-  refusal_found = body and body_refusal(body)
+  local body
+  body, refusal_found = read_body_of(handle, binding, values)
   if refusal_found then
     return refusal_found
   end

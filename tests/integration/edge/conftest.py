@@ -1,6 +1,7 @@
 """A real Envoy with all its filters, before echo servers and a real limiter's contract."""
 
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,18 @@ class EdgeHarness(ControlPlaneHarness):
         except httpx.TransportError:
             return False
         return all(answer.status_code == 200 for answer in answers)
+
+
+def read_head(port: int, path: str, headers: Mapping[str, str], body: bytes = b"") -> tuple[int, bytes]:
+    """Return the status of an answer to HEAD, and what comes after its headers until the connection ends."""
+    lines = [f"HEAD {path} HTTP/1.1", "host: gateway", "connection: close"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    lines += [f"content-length: {len(body)}"] if body else []
+    with socket.create_connection(("127.0.0.1", port), timeout=WAIT_TIMEOUT_S) as client:
+        client.sendall("\r\n".join((*lines, "", "")).encode() + body)
+        answer = b"".join(iter(lambda: client.recv(65_536), b""))
+    head, _, rest = answer.partition(b"\r\n\r\n")
+    return int(head.split(b" ", 2)[1]), rest
 
 
 @pytest.fixture

@@ -3,18 +3,21 @@
 import asyncio
 import gzip
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
 import httpx
 import jwt
 import pytest
+from envoy.service.accesslog.v3 import als_pb2
 from google.rpc import error_details_pb2, status_pb2
 
+from gateway.ratelimit.view_log import ACCESS_LOG_SERVICE
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServiceStub
 from tests.fakes.tokens import USER_KEY, USER_KEY_ID, access_token
-from tests.integration.control_plane.harness import LISTING, PATH
+from tests.integration.control_plane.harness import LISTING, PATH, wait_until
 from tests.integration.edge.conftest import EdgeHarness
 from tests.waiting import WAIT_TIMEOUT_S
 
@@ -229,6 +232,33 @@ async def test_grpc_and_grpc_web_pass_on_the_same_port(edge: EdgeHarness) -> Non
         pb.Internship.FromString(web.content[5 : 5 + int.from_bytes(web.content[1:5], "big")]).id == LISTING
     )
     assert b"grpc-status:0" in web.content
+
+
+async def test_anonymous_readers_are_logged_where_nothing_is_limited(edge: EdgeHarness) -> None:
+    paths: list[str] = []
+
+    async def count(messages: AsyncIterator[bytes], _context: Any) -> bytes:
+        async for raw in messages:
+            entries = als_pb2.StreamAccessLogsMessage.FromString(raw).http_logs.log_entry
+            paths.extend(each.request.original_path or each.request.path for each in entries)
+        return b""
+
+    counter = grpc.aio.server()
+    handler = grpc.stream_unary_rpc_method_handler(count)
+    method_handlers = {"StreamAccessLogs": handler}
+    counter.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler(ACCESS_LOG_SERVICE, method_handlers),)
+    )
+    port = counter.add_insecure_port("127.0.0.1:0")
+    await counter.start()
+    await edge.open(view_log=f"127.0.0.1:{port}")
+    before = len(paths)
+    for _ in range(2):
+        await edge.client.get(PATH)
+    await edge.client.head(PATH)
+    await edge.client.get(PATH, headers=_bearer(access_token("usr_1")))
+    await wait_until(lambda: paths[before:].count(PATH) == 2, "both reads to be logged")
+    await counter.stop(0)
 
 
 async def test_a_service_that_does_not_answer_is_given_up_when_its_time_is_over(edge: EdgeHarness) -> None:

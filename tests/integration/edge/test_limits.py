@@ -1,5 +1,6 @@
 """Limits as clients meet them: a real Envoy, a real limiter with the default limits, a real Redis Cluster."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -12,7 +13,7 @@ from chassis.ids import new_id
 from internshipconnect.auth.v1 import auth_pb2
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from tests.fakes.tokens import access_token
-from tests.integration.edge.conftest import EdgeHarness
+from tests.integration.edge.conftest import EdgeHarness, read_head
 from tests.integration.ratelimit.process import SLOW_REDIS_SETTINGS, LaunchedRateLimiter, RateLimiterLauncher
 from tests.stack import StackHandle
 
@@ -84,6 +85,15 @@ async def test_the_eleventh_search_in_a_minute_gets_a_retry_time(limited: EdgeHa
     assert refused.headers["x-ratelimit-limit"] == "10"
     assert refused.headers["ratelimit-policy"] == '"SEARCH";q=10;w=60'
     assert refused.headers["ratelimit"].startswith('"SEARCH";r=0;t=')
+
+
+async def test_a_head_beyond_the_limit_is_refused_without_a_body(limited: EdgeHarness) -> None:
+    who = somewhere()
+    found = [
+        await asyncio.to_thread(read_head, limited.listen, f"{SEARCH}?q={secrets.token_hex(8)}", who)
+        for _ in range(11)
+    ]
+    assert found == [(200, b"")] * 10 + [(429, b"")]
 
 
 async def test_a_better_plan_gets_more(limited: EdgeHarness) -> None:

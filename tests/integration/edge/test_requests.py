@@ -26,8 +26,9 @@ from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServic
 from tests.fakes.interceptor_calls import rpc, send_call
 from tests.fakes.tokens import access_token
 from tests.integration.control_plane.harness import LISTING, PATH, wait_until
-from tests.integration.edge.conftest import EdgeHarness
+from tests.integration.edge.conftest import EdgeHarness, read_head
 from tests.otlp import running_otlp_receiver
+from tests.waiting import WAIT_TIMEOUT_S
 
 MINE: Final = "/api/v1/companies/me/internships"
 SEARCH: Final = "/api/v1/internships"
@@ -217,6 +218,137 @@ def _read_alternately(port: int) -> None:
                 assert int(answer.headers["content-length"] or len(content)) == len(content)
         assert connection.sock is held, what
     connection.close()
+
+
+LONG: Final = {"x-long": "a" * MAX_HEADER_BYTES}
+SIGNED_IN_HEADERS: Final = {"authorization": f"Bearer {TOKEN}"}
+HEADS: Final = (
+    *(
+        (path, {}, 200)
+        for path in ("/docs", "/health", "/app/login", "/app/internships/x", "/app/app.js", PATH)
+    ),
+    *(
+        (path, LONG, 431)
+        for path in ("/docs", "/health", "/app/login", PATH, SEARCH, MINE, "/nowhere", LOGIN)
+    ),
+    *((path, {}, 400) for path in ("/api%2Fv1", "/api%2fv1/internships?q=1", "/health%5C", "/%2F")),
+    *((path, {}, 400) for path in (f"{SEARCH}?colour=1", f"{SEARCH}?pageSize=many")),
+    *((path, {}, 404) for path in ("/nowhere", "/../x", "/app/nowhere", "/api/v1/nowhere", f"{PATH}/")),
+    *((path, {}, 405) for path in (LOGIN, f"{PATH}:publish", "/api/v1/notifications:stream")),
+    (MINE, {}, 401),
+    (MINE, {"authorization": "Basic x"}, 401),
+    ("/api/v1/users/me", SIGNED_IN_HEADERS, 503),
+    ("/docs", {"origin": "https://elsewhere.example"}, 200),
+)
+
+
+async def test_no_status_and_no_path_answers_head_with_a_body(edge: EdgeHarness) -> None:
+    await _open_with_page(edge)
+    for path, headers, status in HEADS:
+        found = await asyncio.to_thread(read_head, edge.listen, path, headers)
+        assert found == (status, b""), (path, list(headers))
+    edge.internships.code = grpc.StatusCode.CANCELLED
+    assert await asyncio.to_thread(read_head, edge.listen, MINE, SIGNED_IN_HEADERS) == (429, b"")
+
+
+async def test_a_head_that_is_refused_for_its_headers_keeps_the_connection_in_step(edge: EdgeHarness) -> None:
+    await _open_with_page(edge)
+
+    def statuses() -> list[tuple[int, bytes]]:
+        connection = http.client.HTTPConnection("127.0.0.1", edge.listen, timeout=WAIT_TIMEOUT_S)
+        found = []
+        for method, path, headers in (("HEAD", "/health", LONG), ("GET", "/health", {})) * 3:
+            connection.request(method, path, headers=headers)
+            answer = connection.getresponse()
+            found.append((answer.status, answer.read()))
+        connection.close()
+        return found
+
+    assert await asyncio.to_thread(statuses) == [(431, b""), (200, b'{"status":"ok"}')] * 3
+
+
+@pytest.mark.parametrize("path", ["/api%2Fv1", "/api/v1/internships%2Fx", "/%5Capi", "/app%2flogin"])
+async def test_what_is_wrong_with_a_path_is_said_of_the_path_and_not_of_a_body(
+    edge: EdgeHarness, path: str
+) -> None:
+    await edge.open()
+    answer = await edge.client.get(f"{path}?q={SECRET}")
+    assert (answer.status_code, _reason(answer)) == (400, "MALFORMED_REQUEST")
+    assert answer.json()["message"].startswith("The path cannot be read: ")
+    assert "x-ic-refused-request" not in answer.headers
+
+
+async def test_a_call_that_takes_no_body_gets_no_field_from_one(edge: EdgeHarness) -> None:
+    await edge.open()
+    for path, headers in ((PATH, {}), (PATH, SIGNED_IN_HEADERS), (SEARCH, {}), (SEARCH, SIGNED_IN_HEADERS)):
+        for method in ("GET", "DELETE") if path == PATH else ("GET",):
+            edge.internships.request = b""
+            body = b'{"internshipId":"int_2","q":"x"}'
+            answer = await edge.client.request(method, path, content=body, headers=headers)
+            refused = (400, "MALFORMED_REQUEST")
+            assert (answer.status_code, _reason(answer)) == refused, (method, path, answer.text)
+            assert edge.internships.request == b""
+
+
+UNREAD_TYPES: Final = (
+    "application/grpcx",
+    "application/grpc;charset=utf-8",
+    "application/grpc-web-json",
+    "application/grpc-web+json",
+    "APPLICATION/GRPC",
+    "application/grpc, application/json",
+    "text/plain",
+    "application/x-www-form-urlencoded",
+)
+JSON_TYPES: Final = (
+    "application/json",
+    "Application/JSON; charset=utf-8",
+    "application/merge-patch+json",
+    None,
+)
+
+
+async def test_no_content_type_lets_a_write_past_the_checks(edge: EdgeHarness) -> None:
+    await edge.open()
+    before, other = (edge.internships.calls, edge.auth.calls), new_id("int")
+    for content_type in (*UNREAD_TYPES, *JSON_TYPES, "application/grpc", "application/grpc-web+proto"):
+        headers = SIGNED_IN_HEADERS | ({"content-type": content_type} if content_type else {})
+        for method, path, body in (
+            ("POST", f"{LOGIN}?email=sam@example.com&password={SECRET}", b"{}"),
+            ("PATCH", f"{PATH}?internshipId={other}", b'{"title":"a"}'),
+            ("PATCH", PATH, b'{"colour":"blue"}'),
+        ):
+            answer = await edge.client.request(method, path, content=body, headers=headers)
+            is_refused = 400 <= answer.status_code < 500 or int(answer.headers["grpc-status"]) > 0
+            assert is_refused, (content_type, path, answer.text)
+    assert (edge.internships.calls, edge.auth.calls) == before
+
+
+async def test_a_body_is_read_as_json_or_refused_in_words(edge: EdgeHarness) -> None:
+    await edge.open()
+    for content_type in (*UNREAD_TYPES, *JSON_TYPES):
+        headers = SIGNED_IN_HEADERS | ({"content-type": content_type} if content_type else {})
+        answer = await edge.client.patch(PATH, content=b'{"title":"a"}', headers=headers)
+        if content_type in JSON_TYPES:
+            assert answer.status_code == 200, (content_type, answer.text)
+            continue
+        assert (answer.status_code, _reason(answer)) == (415, "MALFORMED_REQUEST"), content_type
+        assert "application/json" in answer.json()["message"]
+    several = [
+        *SIGNED_IN_HEADERS.items(),
+        ("content-type", "application/json"),
+        ("content-type", "text/plain"),
+    ]
+    answer = await edge.client.patch(PATH, content=b'{"title":"a"}', headers=several)
+    assert answer.status_code == 415
+
+
+async def test_a_read_is_the_same_whatever_type_its_absent_body_has(edge: EdgeHarness) -> None:
+    await edge.open()
+    for content_type in (*UNREAD_TYPES, "application/json"):
+        answer = await edge.client.get(PATH, headers={"content-type": content_type})
+        assert (answer.status_code, answer.json()["id"]) == (200, LISTING), content_type
+        assert answer.headers["x-cache"] in {"HIT", "MISS"}
 
 
 async def test_head_has_the_headers_of_get_and_304_has_no_body(edge: EdgeHarness) -> None:

@@ -50,7 +50,51 @@ return {
     return { present_fields = found.present_fields, refusal = body_refusal(found) }
   end,
   matches_etag = matches_etag,
+  is_grpc = is_grpc_content_type,
+  ask = function(values, body)
+    local handle = fake_handle(values, body, {})
+    envoy_on_request(handle)
+    return handle.status, handle.text, handle.saved
+  end,
+  answer = function(values, body, saved)
+    local handle = fake_handle(values, body, saved)
+    envoy_on_response(handle)
+    return handle.values[":status"], handle.text
+  end,
 }
+"""
+_FAKE_HANDLE = """
+local function fake_headers(values)
+  return setmetatable(values, { __index = {
+    get = rawget, replace = rawset, add = rawset,
+    remove = function(self, name) rawset(self, name, nil) end,
+    getNumValues = function(self, name) return rawget(self, name) and 1 or 0 end,
+  } })
+end
+
+-- What Envoy gives to the script, for one request or one answer.
+local function fake_handle(values, text, saved)
+  local handle = { values = fake_headers(values), text = text, saved = saved }
+  local metadata = {
+    get = function(_, name) return handle.saved end,
+    set = function(_, name, key, value)
+      handle.saved = handle.saved or {}
+      handle.saved[key] = value
+    end,
+  }
+  local body = {
+    length = function() return #handle.text end,
+    getBytes = function() return handle.text end,
+    setBytes = function(_, bytes) handle.text = bytes end,
+  }
+  function handle:headers() return self.values end
+  function handle:body(is_wanted) return (is_wanted or #self.text > 0) and body or nil end
+  function handle:metadata() return { get = function() end } end
+  function handle:streamInfo() return { dynamicMetadata = function() return metadata end } end
+  function handle:respond(headers, sent) self.status, self.text = headers[":status"], sent end
+  function handle:logErr(problem) error(problem) end
+  return handle
+end
 """
 
 
@@ -75,7 +119,7 @@ class EdgeScript:
 
     def __init__(self, contracts: Contracts) -> None:
         self._lua: Any = lupa.LuaRuntime(encoding="latin-1")
-        self._script: Any = self._lua.execute(render_lua_source(contracts) + _EXPORTS)
+        self._script: Any = self._lua.execute(render_lua_source(contracts) + _FAKE_HANDLE + _EXPORTS)
 
     def methods(self, path: str) -> str | None:
         """Return what a path takes; None for one that there is not."""
@@ -102,6 +146,34 @@ class EdgeScript:
     def matches_etag(self, if_none_match: str, etag: str) -> bool:
         """Return whether `If-None-Match` names an etag."""
         return bool(self._script.matches_etag(if_none_match, etag))
+
+    def is_grpc(self, content_type: str) -> bool:
+        """Whether the script leaves a request with this `content-type` to gRPC."""
+        return bool(self._script.is_grpc(content_type))
+
+    def ask(self, method: str, path: str, body: str = "", **headers: str) -> tuple[str, str] | None:
+        """Return status and body of the script's own answer to a request; None when it lets it pass."""
+        values = {":method": method, ":path": path, **_header_names(headers)}
+        status, text, _ = self.raw_ask(values, body)
+        return None if status is None else (str(status), str(text))
+
+    def raw_ask(self, values: Mapping[str, str], body: str = "") -> tuple[Any, Any, Any]:
+        """Return status and body of the script's own answer, if any, and what it saved of the request."""
+        status, text, saved = self._script.ask(self._lua.table_from(values), body)
+        return status, text, saved
+
+    def answer(
+        self, status: str, body: str, saved: Mapping[str, Any] | None, **headers: str
+    ) -> tuple[str, str]:
+        """Return status and body of what the script makes of an answer; `saved` is of its request."""
+        values = {":status": status, **_header_names(headers)}
+        state = None if saved is None else self._lua.table_from(saved)
+        status, text = self._script.answer(self._lua.table_from(values), body, state)
+        return str(status), str(text)
+
+
+def _header_names(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.replace("_", "-"): value for name, value in headers.items()}
 
 
 def _refusal(found: Any) -> ScriptRefusal | None:

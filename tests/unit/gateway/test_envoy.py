@@ -160,6 +160,30 @@ def test_without_a_limiter_nothing_asks_for_one() -> None:
     assert name in [each["name"] for each in _manager(rate_limits="127.0.0.1:8081")["http_filters"]]
 
 
+def _view_log_clusters(**gateway: Any) -> list[str]:
+    """Return where the readers of listings are logged."""
+    logs = [
+        each["typed_config"]["common_config"]["grpc_service"]["envoy_grpc"]["cluster_name"]
+        for each in _manager(**gateway)["access_log"]
+        if each["name"] == "envoy.access_loggers.http_grpc"
+    ]
+    addresses = {
+        each["name"]: each["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]["address"]
+        for each in build_clusters(mesh(gateway=gateway), EDGE)
+        if each["name"] in logs
+    }
+    return [str(addresses[name]["socket_address"]["port_value"]) for name in logs]
+
+
+def test_anonymous_readers_are_logged_for_a_counter_whether_or_not_anything_is_limited() -> None:
+    assert _view_log_clusters(view_log="127.0.0.1:8082") == ["8082"]
+    assert _view_log_clusters(rate_limits="127.0.0.1:8081") == ["8081"]
+    assert _view_log_clusters(rate_limits="127.0.0.1:8081", view_log="127.0.0.1:8082") == ["8082"]
+    assert _view_log_clusters() == []
+    limits = "envoy.filters.http.ratelimit"
+    assert limits not in [each["name"] for each in _manager(view_log="127.0.0.1:8082")["http_filters"]]
+
+
 def test_signing_up_is_limited_by_the_address_that_the_contract_names_and_by_client() -> None:
     [register] = [rpc for rpc in edge_rpcs(contracts()) if rpc.name == "Register"]
     assert register.policy.rate_limit_account == "email"

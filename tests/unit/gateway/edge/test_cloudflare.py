@@ -2,12 +2,18 @@
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from gateway.api_surface import edge_rpcs
+from chassis.contracts import imported_contracts
+from gateway.api_surface import edge_rpcs, service_of
 from gateway.edge import cloudflare
+from gateway.envoy.edge_config import API_PAGES, EdgeConfig
+from gateway.envoy.filters import edge_filters
+from gateway.envoy.routes import build_edge_routes
+from gateway.xds.mesh import Mesh
 from internshipconnect.options.v1.options_pb2 import RateLimitClass
 
 RPCS = edge_rpcs()
@@ -67,14 +73,71 @@ def test_a_template_matches_one_segment_and_neither_a_verb_nor_what_is_below() -
     )
 
 
-def test_the_firewall_lets_every_method_and_path_of_the_contracts_through() -> None:
-    methods, paths, _ = (rule["expression"] for rule in _rules("http_request_firewall_custom"))
-    for rpc in RPCS:
-        assert f'"/{rpc.service}/"' in paths
-        for binding in rpc.http:
-            assert f'"{binding.method}"' in methods
-            prefixes = [part.split('"')[1] for part in paths.split("starts_with(")[1:]]
-            assert any(binding.path.startswith(prefix) for prefix in prefixes)
+def _is_blocked(method: str, path: str) -> bool:
+    return any(_holds(rule["expression"], method, path) for rule in _rules("http_request_firewall_custom"))
+
+
+@pytest.mark.parametrize("rpc", RPCS, ids=lambda rpc: rpc.name)
+def test_the_firewall_lets_every_way_to_a_call_through(rpc: Any) -> None:
+    for method, path in _ways_to(rpc):
+        assert not _is_blocked(method, path), (method, path)
+
+
+def _paths_of_the_gateway() -> Iterator[str]:
+    """Return a path for each route of a gateway with all pages, and for each filter that answers itself."""
+    services = {
+        name: {"port": 1, "endpoints": {"registry": True}} for name in {service_of(rpc) for rpc in RPCS}
+    }
+    mesh = Mesh.model_validate({"services": services})
+    edge = EdgeConfig(("127.0.0.1", 8080), tuple((path, "text/html", "") for path, *_ in API_PAGES))
+    for route in build_edge_routes(imported_contracts(), mesh, edge)["virtual_hosts"][0]["routes"]:
+        match = route["match"]
+        if "safe_regex" in match:
+            yield re.sub(r"\\(.)", r"\1", match["safe_regex"]["regex"].replace("[^/:]+", "some-id"))
+        elif "path_separated_prefix" in match:
+            yield from (match["path_separated_prefix"], f"{match['path_separated_prefix']}/some-id")
+        elif "path" in match:
+            yield match["path"]
+        else:
+            assert match == {"prefix": "/"}, match
+    for each in edge_filters(imported_contracts(), mesh):
+        for header in each["typed_config"].get("headers", ()):
+            yield header["string_match"]["exact"]
+
+
+def test_the_firewall_lets_every_path_through_that_the_gateway_answers() -> None:
+    paths = set(_paths_of_the_gateway())
+    assert {
+        "/health",
+        "/ready",
+        "/docs",
+        "/openapi-all.json",
+        "/app/login",
+        "/app/app.js",
+        "/app/internships/some-id",
+        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+    } <= paths
+    assert not [path for path in sorted(paths) if _is_blocked("GET", path) or _is_blocked("POST", path)]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/"),
+        ("GET", "/wp-login.php"),
+        ("GET", "/app"),
+        ("GET", "/app/nowhere"),
+        ("GET", "/app/login/x"),
+        ("GET", "/docs/x"),
+        ("GET", "/healthy"),
+        ("POST", "/grpc.health.v1.Health/Check"),
+        ("TRACE", "/api/v1/internships"),
+        ("GET", "/api/v1/internships?q=" + "a" * cloudflare.MAX_URI_BYTES),
+    ],
+)
+def test_the_firewall_blocks_what_nothing_answers(method: str, path: str) -> None:
+    assert _is_blocked(method, path)
 
 
 def test_the_rules_are_json_that_terraform_can_read() -> None:
@@ -101,6 +164,8 @@ def _holds(expression: str, method: str, path: str) -> bool:
         (r'http\.request\.uri\.path wildcard "([^"]*)"', r"wildcard('\1')"),
         (r'http\.request\.uri\.path contains "([^"]*)"', r"('\1' in path)"),
         (r"http\.request\.uri\.path", "path"),
+        (r"http\.request\.uri", "path"),
+        (r" gt ", " > "),
         (r"http\.request\.method", "method"),
         (r'starts_with\(path, "([^"]*)"\)', r"path.startswith('\1')"),
         (r" eq ", " == "),
