@@ -96,7 +96,9 @@ _PRELUDE: Final = """\
 set -euo pipefail
 export PATH="{bin}:$PATH" PYTHONPATH="{gen}" COLUMNS=160
 HEADS="{heads}"
-ic() {{ if [ "$1" = --cluster ] || [ "$1" = stubs ]; then command ic "$@"; else command ic "$@" --stack {stack}; fi; }}
+ic() {{
+  if [ "$1" = --cluster ] || [ "$1" = stubs ]; then command ic "$@"; else command ic "$@" --stack {stack}; fi
+}}
 open() {{ command curl -sSf -o /dev/null "$1"; }}
 curl() {{
   local head limit=() code=0

@@ -10,33 +10,11 @@ from chassis.contracts import Contracts
 from gateway.envoy.filters import render_lua_source
 
 _EXPORTS = """
-local function fake_handle(headers, body, request_state)
-  local metadata = { get = function() return request_state end }
-  local streams = { dynamicMetadata = function() return metadata end }
-  local header_map = {
-    get = function(_, name) return headers[name] end,
-    replace = function(_, name, value) headers[name] = value end,
-    remove = function(_, name) headers[name] = nil end,
-  }
-  local bytes = {
-    length = function() return #body end,
-    getBytes = function() return body end,
-    setBytes = function(_, text) body = text end,
-  }
-  return {
-    headers = function() return header_map end,
-    body = function() return bytes end,
-    streamInfo = function() return streams end,
-    metadata = function() return { get = function() end } end,
-    answer = function() return headers[":status"], headers["content-type"], body end,
-  }
-end
 return {
-  local_reply = function(status, text, path)
-    local headers = { [":status"] = status, ["content-type"] = "text/plain" }
-    local handle = fake_handle(headers, text, path and { path = path })
+  local_reply = function(status, text, saved)
+    local handle = fake_handle({ [":status"] = status, ["content-type"] = "text/plain" }, text, saved)
     envoy_on_response(handle)
-    return handle.answer()
+    return handle.values[":status"], handle.values["content-type"], handle.text
   end,
   call = function(method, path)
     local values = {}
@@ -140,7 +118,8 @@ class EdgeScript:
 
     def local_reply(self, status: int, text: str, path: str | None) -> tuple[int, str, str]:
         """Return status, content type and body for a reply of Envoy's own; `path` None: of its codec."""
-        found, content_type, body = self._script.local_reply(str(status), text, path)
+        saved = None if path is None else self._lua.table_from({"path": path, "has_body": True})
+        found, content_type, body = self._script.local_reply(str(status), text, saved)
         return int(found), str(content_type), str(body)
 
     def matches_etag(self, if_none_match: str, etag: str) -> bool:
