@@ -244,7 +244,7 @@ async def test_anonymous_readers_are_logged_where_nothing_is_limited(edge: EdgeH
         return b""
 
     counter = grpc.aio.server()
-    handler = grpc.stream_unary_rpc_method_handler(count)
+    handler: Any = grpc.stream_unary_rpc_method_handler(count)
     method_handlers = {"StreamAccessLogs": handler}
     counter.add_generic_rpc_handlers(
         (grpc.method_handlers_generic_handler(ACCESS_LOG_SERVICE, method_handlers),)

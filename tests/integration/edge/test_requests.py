@@ -17,6 +17,7 @@ from chassis.call_context import CallContext, Principal, current_principal_or_no
 from chassis.errors import DomainError
 from chassis.grpc.interceptors.authentication import AuthenticationInterceptor
 from chassis.ids import new_id
+from gateway.envoy.edge_config import MAX_BODY_BYTES
 from gateway.envoy.edge_config import EdgeConfig as EdgeSettings
 from gateway.envoy.filters import MAX_HEADER_BYTES
 from gateway.envoy.snapshot_builder import GatewaySnapshotBuilder
@@ -247,6 +248,9 @@ async def test_no_status_and_no_path_answers_head_with_a_body(edge: EdgeHarness)
     for path, headers, status in HEADS:
         found = await asyncio.to_thread(read_head, edge.listen, path, headers)
         assert found == (status, b""), (path, list(headers))
+    too_large = b"x" * (MAX_BODY_BYTES + 1)
+    found = await asyncio.to_thread(read_head, edge.listen, MINE, SIGNED_IN_HEADERS, too_large)
+    assert found == (413, b"")
     edge.internships.code = grpc.StatusCode.CANCELLED
     assert await asyncio.to_thread(read_head, edge.listen, MINE, SIGNED_IN_HEADERS) == (429, b"")
 

@@ -1,4 +1,4 @@
-"""No answer to HEAD has a body, and what is wrong with a request without one is said of its path."""
+"""No answer to HEAD has a body, and an error of a request without one is said of its path."""
 
 import json
 from typing import Final
