@@ -200,7 +200,8 @@ class TransactionRunner:
             )
         except PyMongoError as error:
             if _has_label(error, label):
-                raise unavailable(self._guard.resource_name) from error
+                # Without the cause, whose other labels would tell that nothing was committed.
+                raise unavailable(self._guard.resource_name) from None
             raise
 
     def _deadline(self) -> float:
