@@ -87,7 +87,7 @@ _FILTER_OF_DIMENSION: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchQuery:
-    """What to look for, in what order. `min_words` demanded words have to be found; None: all of them."""
+    """What to look for, in what order. `min_words` demanded words have to be found; None: all; 0: none."""
 
     words: tuple[QueryTerm, ...] = ()
     filters: SearchFilters = SearchFilters()
@@ -107,7 +107,7 @@ class SearchQuery:
         """Return the same, asking nothing of one dimension, be it by a filter or by words that stand for one."""
         name = _FILTER_OF_DIMENSION.get(dimension)
         words = tuple(word for word in self.words if not word.filters or word.filters[0].name != name)
-        min_words = None if self.min_words is None else max(1, self.min_words - len(self.words) + len(words))
+        min_words = self.min_words and max(1, self.min_words - len(self.words) + len(words))
         return replace(self, filters=self.filters.without(dimension), words=words, min_words=min_words)
 
 

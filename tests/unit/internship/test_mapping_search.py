@@ -7,6 +7,7 @@ import pytest
 from chassis.errors import DomainError
 from chassis.search.gazetteer import shared_gazetteer
 from chassis.search.query_parser import ParsedQuery
+from chassis.search.totals import TotalEstimate
 from internshipconnect.common.v1 import common_pb2 as common
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from services.internship.domain.model import ListingState, WorkMode
@@ -17,7 +18,7 @@ from services.internship.mapping.search import (
     search_request_from_message,
 )
 from services.internship.search.query import FacetDimension, GeoCircle, SearchOrder
-from services.internship.search.requests import FacetCount, SearchHit, SearchPage, TotalEstimate
+from services.internship.search.requests import FacetCount, SearchHit, SearchPage
 from tests.unit.internship.samples import COMPANY, DEADLINE, NOW, listing
 
 OPEN = replace(listing(ListingState.OPEN), version=7, publish_time=NOW)
