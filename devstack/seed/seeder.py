@@ -151,7 +151,7 @@ class Seeder:
     async def _listing(self, each: SeedListing, owner: Principal) -> listing.Internship:
         written = self._now - each.age
         internships = self._services.internships
-        create = listing.CreateInternshipRequest(internship=self._posting(each))
+        create = listing.CreateInternshipRequest(internship=listing_message(each, self._now))
         draft: listing.Internship = await _call_as(internships.CreateInternship, create, owner, written)
         if each.outcome is ListingOutcome.DRAFT:
             return draft
@@ -160,36 +160,6 @@ class Seeder:
             internships.PublishInternship, publish, owner, written + timedelta(hours=2)
         )
         return published
-
-    def _posting(self, each: SeedListing) -> listing.Internship:
-        posting = listing.Internship(
-            title=each.title,
-            description=each.description,
-            locations=[_location_message(each.city)],
-            work_mode=common.WorkMode.Value(f"WORK_MODE_{each.work_mode}"),
-            employment=listing.EMPLOYMENT_FULL_TIME
-            if each.hours_per_week >= 35
-            else listing.EMPLOYMENT_PART_TIME,
-            compensation=_compensation_message(each),
-            skills=[
-                listing.SkillNeed(name=name, required=number == 0) for number, name in enumerate(each.skills)
-            ],
-            field=each.trade.field,
-            duration_weeks=each.duration_weeks,
-            hours_per_week=each.hours_per_week,
-            openings=each.openings,
-            responsibilities=each.responsibilities,
-            qualifications=each.qualifications,
-            questions=[_question_message(question) for question in each.questions],
-            documents_required=each.documents,
-            eligibility=listing.Eligibility(school_years=each.school_years, majors=each.trade.majors),
-            respond_within_days=each.respond_within_days,
-        )
-        starts = (self._now + timedelta(days=each.days_until_start)).date()
-        setattr(posting.start_window, "from", starts.isoformat())
-        posting.start_window.to = (starts + timedelta(days=45)).isoformat()
-        posting.apply_deadline.FromDatetime(self._now + timedelta(days=each.days_until_deadline))
-        return posting
 
     async def _view(self, student: Principal, internship_id: str) -> None:
         read = listing.GetInternshipRequest(internship_id=internship_id)
@@ -266,6 +236,38 @@ class Seeder:
 
 
 _ENDED_OUTCOMES: Final = frozenset({ListingOutcome.PAUSED, ListingOutcome.CLOSED})
+
+
+def listing_message(each: SeedListing, now: datetime) -> listing.Internship:
+    """Return the listing as its company sends it; `now` is what its dates follow."""
+    posting = listing.Internship(
+        title=each.title,
+        description=each.description,
+        locations=[_location_message(each.city)],
+        work_mode=common.WorkMode.Value(f"WORK_MODE_{each.work_mode}"),
+        employment=listing.EMPLOYMENT_FULL_TIME
+        if each.hours_per_week >= 35
+        else listing.EMPLOYMENT_PART_TIME,
+        compensation=_compensation_message(each),
+        skills=[
+            listing.SkillNeed(name=name, required=number == 0) for number, name in enumerate(each.skills)
+        ],
+        field=each.trade.field,
+        duration_weeks=each.duration_weeks,
+        hours_per_week=each.hours_per_week,
+        openings=each.openings,
+        responsibilities=each.responsibilities,
+        qualifications=each.qualifications,
+        questions=[_question_message(question) for question in each.questions],
+        documents_required=each.documents,
+        eligibility=listing.Eligibility(school_years=each.school_years, majors=each.trade.majors),
+        respond_within_days=each.respond_within_days,
+    )
+    starts = (now + timedelta(days=each.days_until_start)).date()
+    setattr(posting.start_window, "from", starts.isoformat())
+    posting.start_window.to = (starts + timedelta(days=45)).isoformat()
+    posting.apply_deadline.FromDatetime(now + timedelta(days=each.days_until_deadline))
+    return posting
 
 
 async def _call_as(rpc: Callable[..., Awaitable[Any]], request: Message, who: Principal, at: datetime) -> Any:
