@@ -88,7 +88,7 @@ class Gazetteer:
         return [self._city(row) for row in rows]
 
     def with_code(self, code: str) -> list[GazetteerEntry]:
-        """Return the country of an ISO 3166-1 code of two letters and the US state of that code, in any case."""
+        """Return the country of an ISO 3166-1 code and the US state of that code, two letters in any case."""
         code, found = code.upper(), []
         if name := self._tables.country_names.get(code):
             found.append(GazetteerEntry(country_term(code), name, code, is_city=False))
