@@ -88,6 +88,15 @@ class Gazetteer:
             rows |= dict.fromkeys(int(each) for each in found.split(b","))
         return [self._city(row) for row in rows]
 
+    def with_code(self, code: str) -> list[GazetteerEntry]:
+        """Return the country of an ISO 3166-1 code and the US state of that code, two letters in any case."""
+        code, found = code.upper(), []
+        if name := self._tables.country_names.get(code):
+            found.append(GazetteerEntry(country_term(code), name, code, is_city=False))
+        if state := self._tables.states.get(code):
+            found.append(GazetteerEntry(state_term(code), state, "US", code, is_city=False))
+        return found
+
     def country_name(self, code: str) -> str:
         """Return a country's name in English."""
         return self._tables.country_names.get(code, code)

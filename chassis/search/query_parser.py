@@ -86,6 +86,8 @@ class ParsedQuery:
     terms: tuple[QueryTerm, ...] = ()
     is_empty: bool = False
     did_you_mean: str = ""
+    has_implied_words: bool = False
+    """Whether some words are of those that every document means: they ask for documents on their own."""
 
     @property
     def required_terms(self) -> tuple[QueryTerm, ...]:
@@ -126,7 +128,11 @@ class QueryParser:
             replace(word, weight=pinned_weights[at]) if at < len(pinned_weights) else word
             for at, word in enumerate(words[:MAX_QUERY_TERMS])
         ]
-        return ParsedQuery(tuple(pinned), did_you_mean=_corrected_text(plain, tokens, pinned))
+        return ParsedQuery(
+            tuple(pinned),
+            did_you_mean=_corrected_text(plain, tokens, pinned),
+            has_implied_words=not is_literal and any(part.kind is SegmentKind.ORDINARY for part in parts),
+        )
 
 
 @dataclass(frozen=True)
@@ -162,7 +168,10 @@ class _TermBuilder:
         return part.filter
 
     def _filter(self, part: QuerySegment, meaning: ImpliedFilter) -> QueryTerm:
-        word = self._name(part) if part.name is not None else self._word(part, {meaning.term: EXACT})
+        if part.name is None:
+            word = self._word(part, dict.fromkeys((*part.alternatives, meaning.term), EXACT))
+        elif not (word := self._name(part)).is_required:
+            return word
         marks = {token.folded for token in part.tokens} | set(word.highlights)
         return replace(word, filters=(meaning,), highlights=frozenset(marks))
 

@@ -7,8 +7,17 @@ from functools import cached_property
 from typing import Final
 
 from chassis.search.gazetteer import MAX_NAME_WORDS, Gazetteer, GazetteerEntry
+from chassis.search.quantity_words import QuantityUnit, read_quantity
 from chassis.search.synonyms import SynonymSet, canonical_term, is_ambiguous, match_synonym_at
 from chassis.search.text_analysis import Token, name_key
+from chassis.search.time_words import (
+    ANY_START_TERM,
+    SEASON_TERMS,
+    START_TIMES,
+    TIME_WORDS,
+    StartTime,
+    is_ambiguous_time,
+)
 from chassis.search.vocabulary import Vocabulary
 
 CONNECTOR_WORDS: Final = frozenset(
@@ -154,13 +163,34 @@ _BEFORE_PLACES: Final = frozenset(
         "في",
     ]
 )
-_UPPERCASE_PLACES: Final = frozenset({"us", "la", "ny", "sf", "uk", "uae", "usa", "nyc"})
-"""Two- and three-letter names of places; those that are also words count only in capitals or after `in`."""
+_UPPERCASE_PLACES: Final = frozenset({"la", "ny", "sf", "uk", "uae", "usa", "nyc"})
+"""Two- and three-letter names of places; those that are words, too, count only in capitals or after `in`."""
 _ALWAYS_PLACES: Final = frozenset({"uk", "usa", "uae", "nyc", "ny", "sf"})
-_NO_PLACES: Final = frozenset(
-    {"bank", "google", "human", "media", "meta", "part", "progress", "rust", "sales", "street"}
+_BEFORE_PRONOUNS: Final = frozenset(
+    "join joining with for to by of about help contact tell let lets do make love like get give call email meet over behind near".split()
 )
-"""Names of places that mean a subject, a skill or a company in searches, also after `in`."""
+"""Words after which `us` and `it` are pronouns, not the country and the field."""
+_CODE_CHARS: Final = 2
+_PRONOUN_CODES: Final = frozenset({"am", "as", "do", "is", "it", "me", "my", "or", "so", "to"})
+"""Codes of countries and states that are such ordinary words that they count in capitals only."""
+_NO_PLACES: Final = frozenset(
+    "anaconda bank erlang google human jinja jira media meta mongo pandas part perl progress rust sales street".split()
+)
+"""Names of places that mean a subject, a skill or a company where people type them, also after `in`."""
+_NO_PLACES_ALONE: Final = frozenset(
+    "along angle area arenas bacon bare basic bear begun best care center central change come dark date deal delta dual economy"
+    " enter enterprise ever forge freedom friendly fully gateway goes goto green handy hang hard hire hook hope keen lang lazy"
+    " legacy lone long loop luck made magenta make makes male manage marks mine mobile more most much name never nine none normal"
+    " okay outer page peer plain port post price pure race real reserve rest rich sake same save seen send shields shot shut side"
+    " silly since singleton sole star stat store strawberry success tell than time tour trap tune turn union university vice waits"
+    " warn welcome worth young".split()
+)
+"""Names of towns that are ordinary words: places after `in` only."""
+_BEFORE_TIMES: Final = frozenset(
+    "in for from until till by start starts starting beginning next this late early mid im ab ende anfang mitte en em au des desde partir de w od в с и and or und oder".split()
+)
+_NO_DURATIONS: Final = frozenset({"experience", "erfahrung", "experiencia", "old"})
+"""Words behind a number of years that say that no document lasts that long."""
 _MIN_UNKNOWN_PLACE_POPULATION: Final = 100_000
 """The population from which an alternate name means a city even though no document is about it."""
 
@@ -172,6 +202,7 @@ class SegmentKind(StrEnum):
     NAME = "NAME"
     PLACE = "PLACE"
     PHRASE = "PHRASE"
+    TIME = "TIME"
     ORDINARY = "ORDINARY"
     CONNECTOR = "CONNECTOR"
 
@@ -194,6 +225,9 @@ class QuerySegment:
     name: SynonymSet | None = None
     place: GazetteerEntry | None = None
     filter: ImpliedFilter | None = None
+    time: StartTime | None = None
+    alternatives: tuple[str, ...] = ()
+    """Further terms under which documents with the same meaning are indexed."""
 
     @property
     def is_required(self) -> bool:
@@ -203,18 +237,21 @@ class QuerySegment:
 
 @dataclass(frozen=True)
 class QueryGrammar:
-    """The words of one subject: `uninformative_words`, which fit every document; `phrases` that stand for a
-    filter; and `literal_phrases`, which look like one and are not (`remote sensing`).
-    """
+    """The words of one subject: uninformative ones, which every document means, and phrases of such; phrases that
+    stand for a filter; and literal ones, which look like one and are not (`remote sensing`). `units` are those of
+    numbers that stand for one, by their names; words for a time stand for one where `start_filter` names it."""
 
     uninformative_words: frozenset[str]
     phrases: Mapping[str, ImpliedFilter] = field(default_factory=dict)
     literal_phrases: frozenset[str] = frozenset()
+    units: Mapping[str, QuantityUnit] = field(default_factory=dict)
+    start_filter: str = ""
 
     @cached_property
     def incomplete_prefixes(self) -> tuple[str, ...]:
         """The words without a meaning of their own that an unfinished word may become."""
-        return (*self.uninformative_words, *(phrase.split()[0] for phrase in self.phrases))
+        times = (word[:-1] if is_ambiguous_time(word) else word for word in TIME_WORDS if self.start_filter)
+        return (*self.uninformative_words, *(phrase.split()[0] for phrase in self.phrases), *times)
 
     def segment(
         self, tokens: Sequence[Token], vocabulary: Vocabulary, places: Gazetteer
@@ -224,7 +261,7 @@ class QueryGrammar:
         parts: list[QuerySegment] = []
         while (at := sum(len(part.tokens) for part in parts)) < len(tokens):
             parts.append(reader.part_at(at, parts))
-        return [reader.within_named_country(part, parts) for part in parts]
+        return [reader.within_named_country(part, parts) for part in reader.with_joined_times(parts)]
 
 
 @dataclass(frozen=True)
@@ -235,7 +272,14 @@ class _Segmenter:
     places: Gazetteer
 
     def part_at(self, at: int, before: Sequence[QuerySegment]) -> QuerySegment:
-        found = (*self._phrases(at), *self._name(at), *self._place(at, before), *self._single(at))
+        found = (
+            *self._phrases(at),
+            *self._quantity(at),
+            *self._time(at),
+            *self._name(at),
+            *self._place(at, before),
+            *self._single(at),
+        )
         return max(found, key=lambda part: len(part.tokens))
 
     def _phrases(self, at: int) -> Iterator[QuerySegment]:
@@ -243,8 +287,63 @@ class _Segmenter:
             key = self._key(at, length)
             if key in self.grammar.literal_phrases:
                 yield QuerySegment(SegmentKind.WORD, self._tokens(at, length))
+            if length > 1 and key in self.grammar.uninformative_words:
+                yield QuerySegment(SegmentKind.ORDINARY, self._tokens(at, length))
             if meaning := self.grammar.phrases.get(key):
                 yield QuerySegment(SegmentKind.PHRASE, self._tokens(at, length), filter=meaning)
+
+    def _quantity(self, at: int) -> Iterator[QuerySegment]:
+        words = [token.folded for token in self._tokens(at, MAX_NAME_WORDS)]
+        found = read_quantity(words, self.grammar.units)
+        if found is None or set(words[found.length : found.length + 2]) & _NO_DURATIONS:
+            return
+        terms = found.terms
+        meaning = ImpliedFilter(found.unit.filter_name, found.label, terms[0])
+        tokens = self._tokens(at, found.length)
+        yield QuerySegment(SegmentKind.PHRASE, tokens, filter=meaning, alternatives=terms[1:])
+
+    def _time(self, at: int) -> Iterator[QuerySegment]:
+        token = self.tokens[at]
+        time = START_TIMES.get(token.folded) if self.grammar.start_filter else None
+        if time is None or (is_ambiguous_time(token.folded) and not self._is_time_expected(at)):
+            return
+        yield self._time_segment(time, (token,))
+
+    def _time_segment(self, time: StartTime, tokens: tuple[Token, ...]) -> QuerySegment:
+        """Return a filter where documents name their start; elsewhere every document means the time."""
+        if not any(map(self.vocabulary.count, SEASON_TERMS)):
+            return QuerySegment(SegmentKind.ORDINARY, tokens, time=time)
+        meaning = ImpliedFilter(self.grammar.start_filter, time.label, time.term)
+        spelt = tokens[0].folded
+        return QuerySegment(
+            SegmentKind.TIME, tokens, filter=meaning, time=time, alternatives=(ANY_START_TERM, spelt)
+        )
+
+    def _is_time_expected(self, at: int) -> bool:
+        """Whether `spring` is the season: beside a word for a time or one that every document means, or after `in`."""
+        before, after = self._folded(at - 1), self._folded(at + 1)
+        return (
+            before in _BEFORE_TIMES
+            or before in self.grammar.uninformative_words
+            or after in self.grammar.uninformative_words
+            or any(word in TIME_WORDS and not is_ambiguous_time(word) for word in (before, after))
+        )
+
+    def with_joined_times(self, parts: Sequence[QuerySegment]) -> list[QuerySegment]:
+        """`summer internship 2027` is about the summer of that year."""
+        years = [part for part in parts if part.time is not None and not part.time.part]
+        if not years or not any(part.time is not None and part.time.part for part in parts):
+            return list(parts)
+        return [joined for part in parts if part not in years for joined in self._in_years(part, years)]
+
+    def _in_years(self, part: QuerySegment, years: Sequence[QuerySegment]) -> list[QuerySegment]:
+        if part.time is None:
+            return [part]
+        return [
+            self._time_segment(part.time.in_year(year.time.year), (*part.tokens, *year.tokens))
+            for year in years
+            if year.time is not None
+        ]
 
     def _name(self, at: int) -> Iterator[QuerySegment]:
         found = match_synonym_at(self.tokens, at, is_prose=False)
@@ -254,12 +353,21 @@ class _Segmenter:
             yield QuerySegment(SegmentKind.NAME, self._tokens(at, found[1]), name=found[0])
 
     def _is_meant(self, at: int, name: SynonymSet) -> bool:
-        """Return whether the name is meant: `it` in capitals, alone or first; `Go` and `R` in any case."""
+        """Return whether the name is meant: `it` in capitals, alone, first or last; `Go` and `R` in any case."""
         token = self.tokens[at]
         if token.folded != "it" or not is_ambiguous(token):
             return True
-        shouted = token.text == "IT" and any(each.text.upper() != each.text for each in self.tokens)
-        return at == 0 or shouted or self._is_ordinary(at + 1)
+        if at == 0 or self._is_capital(at) or self._is_ordinary(at + 1):
+            return True
+        return at == len(self.tokens) - 1 and self._folded(at - 1) not in _BEFORE_PRONOUNS
+
+    def _is_capital(self, at: int) -> bool:
+        """Whether a word is in capitals, and the others are not all."""
+        is_shouted = len(self.tokens) > 1 and all(each.text.upper() == each.text for each in self.tokens)
+        return self.tokens[at].text.isupper() and not is_shouted
+
+    def _folded(self, at: int) -> str:
+        return self.tokens[at].folded if 0 <= at < len(self.tokens) else ""
 
     def _is_ordinary(self, at: int) -> bool:
         return at < len(self.tokens) and self.tokens[at].folded in self.grammar.uninformative_words
@@ -268,6 +376,9 @@ class _Segmenter:
         for length in range(min(MAX_NAME_WORDS, len(self.tokens) - at), 0, -1):
             tokens = self._tokens(at, length)
             led = bool(before) and before[-1].tokens[-1].folded in _BEFORE_PLACES
+            if length == 1 and (coded := self._place_with_code(at, before, led=led)):
+                yield QuerySegment(SegmentKind.PLACE, tokens, place=coded)
+                continue
             if length == 1 and not _may_be_place(tokens[0], led=led):
                 continue
             candidates = _sort_by_likelihood(self.places.find(" ".join(token.text for token in tokens)))
@@ -276,13 +387,49 @@ class _Segmenter:
             if place is not None and self._is_likely(tokens, place, led=led):
                 yield QuerySegment(SegmentKind.PLACE, tokens, place=place)
 
+    def _place_with_code(
+        self, at: int, before: Sequence[QuerySegment], *, led: bool
+    ) -> GazetteerEntry | None:
+        """Return the country or the US state whose code a word is: in capitals or after `in`, and `us` anywhere."""
+        token = self.tokens[at]
+        if len(token.text) != _CODE_CHARS or token.folded in _UPPERCASE_PLACES:
+            return None
+        if token.folded == "us":
+            is_pronoun = self._folded(at - 1) in _BEFORE_PRONOUNS and not self._is_capital(at)
+            return None if is_pronoun else self.places.with_code("us")[0]
+        is_word = token.folded in CONNECTOR_WORDS
+        is_led = led and token.folded not in _PRONOUN_CODES
+        if not (self._is_capital(at) or is_led) or (is_word and not self._is_end(at + 1)):
+            return None
+        spoken = 0 if is_led else self.vocabulary.count(token.folded)
+        found = [
+            place
+            for place in self.places.with_code(token.text)
+            if (is_word and self._is_capital(at)) or 2 * self.vocabulary.count(place.term) > spoken
+        ]
+        is_in_us = bool(before) and before[-1].place is not None and before[-1].place.country == "US"
+        return max(
+            found,
+            key=lambda place: (bool(place.region) is is_in_us, self.vocabulary.count(place.term)),
+            default=None,
+        )
+
+    def _is_end(self, at: int) -> bool:
+        """Whether nothing follows that says more of the subject: a connector would have something to join."""
+        return at >= len(self.tokens) or self._is_ordinary(at) or self._folded(at) in TIME_WORDS
+
     def within_named_country(self, part: QuerySegment, parts: Sequence[QuerySegment]) -> QuerySegment:
-        """Return the place in the country that the search names: `London, Canada` is not in England."""
-        named = {each.place.country for each in parts if each.place is not None and not each.place.is_city}
-        if part.place is None or not part.place.is_city or not named or part.place.country in named:
+        """Return the place within the one that the search names: `London, Canada` is not in England."""
+        wider = [each.place for each in parts if each.place is not None and not each.place.is_city]
+        if (
+            part.place is None
+            or not part.place.is_city
+            or any(_is_within(part.place, each) for each in wider)
+        ):
             return part
         found = self.places.cities(" ".join(token.text for token in part.tokens))
-        return replace(part, place=next((each for each in found if each.country in named), part.place))
+        within = (city for city in found if any(_is_within(city, each) for each in wider))
+        return replace(part, place=next(within, part.place))
 
     def _is_likely(self, tokens: Sequence[Token], place: GazetteerEntry, *, led: bool) -> bool:
         """Return whether the word means the place: `reading` does not, since hardly any document is about Reading."""
@@ -325,11 +472,18 @@ def index_terms_of(name: SynonymSet) -> Iterable[str]:
 def _may_be_place(token: Token, *, led: bool) -> bool:
     if token.folded in _NO_PLACES:
         return False
+    if token.folded in TIME_WORDS or (token.folded in _NO_PLACES_ALONE and not led):
+        return False
     if token.folded in _UPPERCASE_PLACES:
-        return token.folded in _ALWAYS_PLACES or token.text.isupper() or (led and token.folded == "us")
+        return token.folded in _ALWAYS_PLACES or token.text.isupper()
     return token.folded not in CONNECTOR_WORDS and (
         len(token.folded) > 3 or not token.folded.isascii() or led
     )
+
+
+def _is_within(city: GazetteerEntry, wider: GazetteerEntry) -> bool:
+    """Whether a city lies in a country or a state; a continent says nothing of it."""
+    return city.country == wider.country and wider.region in ("", city.region)
 
 
 def _sort_by_likelihood(found: Iterable[GazetteerEntry]) -> list[GazetteerEntry]:

@@ -19,6 +19,9 @@ TERM_MARKS: Final = (STEM_MARK, "=", "%")
 MAX_COMPLETIONS: Final = 16
 MAX_CORRECTIONS: Final = 12
 _RARENESS_STEP: Final = 4
+_MIN_CORRECTED_CHARS: Final = 4
+"""Letters of the shortest words that are corrected; another letter in one of them makes another word."""
+_MAX_SHORT_CHARS: Final = 6
 _MAX_CODE_POINT: Final = "\U0010ffff"
 
 
@@ -31,11 +34,21 @@ class SpellingCorrection:
 
 
 class Vocabulary:
-    """Terms and their counts; counts only guide ranking, so a small drift does no harm."""
+    """Terms and their counts; counts only guide ranking, so a small drift does no harm.
 
-    def __init__(self, counts: Mapping[str, int] | None = None, listings: int = 0) -> None:
+    `name_words` are the words of what documents are about (titles, skills, names): a short word is only taken
+    for a misspelling of one of these, as every other one is near to some word of a sentence. None: all are.
+    """
+
+    def __init__(
+        self,
+        counts: Mapping[str, int] | None = None,
+        listings: int = 0,
+        name_words: Iterable[str] | None = None,
+    ) -> None:
         self._counts: Counter[str] = Counter(counts or {})
         self._listings = listings
+        self._name_words = None if name_words is None else set(name_words)
         self._sorted: list[str] | None = None
         self._by_length: dict[int, list[str]] = {}
 
@@ -46,6 +59,11 @@ class Vocabulary:
                 self._sorted = None
             self._counts[term] += 1
         self._listings += 1
+
+    def add_name_words(self, words: Iterable[str]) -> None:
+        """Know more words of what documents are about."""
+        if self._name_words is not None:
+            self._name_words.update(words)
 
     @property
     def document_count(self) -> int:
@@ -78,8 +96,17 @@ class Vocabulary:
         if most == 0:
             return []
         self._words()
-        near = sorted(self._near(word, most), key=lambda found: (found.distance, -self.count(found.word)))
-        return near[:MAX_CORRECTIONS]
+        near = (found for found in self._near(word, most) if self._is_plausible(word, found.word))
+        nearest = sorted(near, key=lambda found: (found.distance, -self.count(found.word)))
+        return nearest[:MAX_CORRECTIONS]
+
+    def _is_plausible(self, typed: str, known: str) -> bool:
+        """Whether it may be meant: `fall` is no misspelling of `fail`, nor `sound` one of `found`."""
+        if len(typed) > _MAX_SHORT_CHARS:
+            return True
+        if typed[0] != known[0] or (self._name_words is not None and known not in self._name_words):
+            return False
+        return len(typed) > _MIN_CORRECTED_CHARS or len(typed) != len(known) or sorted(typed) == sorted(known)
 
     def _near(self, word: str, most: int) -> Iterator[SpellingCorrection]:
         for length in range(len(word) - most, len(word) + most + 1):
@@ -103,6 +130,6 @@ class Vocabulary:
 
 
 def _max_edit_distance(word: str) -> int:
-    if not word.isalpha() or len(word) < 4:
+    if not word.isalpha() or len(word) < _MIN_CORRECTED_CHARS:
         return 0
     return 1 if len(word) <= 7 else 2

@@ -19,6 +19,7 @@ from services.user.mapping import (
     company_message,
     company_state_from_number,
     cursor_from_token,
+    cursor_to_token,
     edited_company,
     edited_profile,
     me_message,
@@ -99,10 +100,8 @@ class UserServicer(UserServiceServicer):
         return response
 
     def _next_token(self, request: pb.SearchStudentsRequest, found: StudentSearchPage) -> str:
-        if not found.page.has_more or found.page.last is None:
-            return ""
-        weights = [word.weight for word in found.reading.terms]
-        return self._page_tokens.encode(request, [*found.page.last, found.min_words, *weights])
+        position = cursor_to_token(found)
+        return "" if position is None else self._page_tokens.encode(request, position)
 
     async def GetCompany(self, request: pb.GetCompanyRequest, context: Context) -> pb.Company:
         async def load() -> pb.Company | None:

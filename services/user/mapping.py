@@ -21,6 +21,7 @@ from chassis.message_fields import enum_names
 from chassis.mongo.documents import format_etag
 from chassis.page_tokens import SortValue
 from chassis.search.query_parser import ParsedQuery
+from chassis.search.totals import NO_TOTAL, TotalEstimate
 from internshipconnect.common.v1 import common_pb2 as common
 from internshipconnect.events.v1 import events_pb2 as events
 from internshipconnect.user.v1 import user_pb2 as pb
@@ -44,6 +45,7 @@ from services.user.domain.search import StudentPageCursor, StudentSearchPage, St
 
 _COMPANY_STATES: Final = enum_names(pb.CompanyState.DESCRIPTOR)
 _ACCOUNT_KINDS: Final = enum_names(common.AccountKind.DESCRIPTOR)
+_ESTIMATE_MARK: Final = "+"
 EMPTY_QUERY_NOTE: Final = "q holds no word that could be looked for: type letters or digits"
 
 E = TypeVar("E")
@@ -143,8 +145,24 @@ def cursor_from_token(token: Sequence[SortValue] | None) -> StudentPageCursor | 
     """Return the cursor that a page token carries; None for the first page."""
     if token is None:
         return None
-    rank, student_id, min_words, *weights = cast(list[int], token)
-    return StudentPageCursor((rank, str(student_id)), min_words, tuple(weights))
+    rank, student_id, min_words = cast(list[int], token[:3])
+    rest = token[3:]
+    weights = tuple(each for each in rest if isinstance(each, int))
+    total = next((_total_from_token(each) for each in rest if isinstance(each, str)), NO_TOTAL)
+    return StudentPageCursor((rank, str(student_id)), min_words, weights, total)
+
+
+def cursor_to_token(found: StudentSearchPage) -> list[SortValue] | None:
+    """Return the values that the token of the next page carries; None when there is none."""
+    if not found.page.has_more or found.page.last is None:
+        return None
+    weights = [word.weight for word in found.reading.terms]
+    total = f"{found.total.size}{_ESTIMATE_MARK if found.total.is_estimate else ''}"
+    return [*found.page.last, found.min_words, *weights, total]
+
+
+def _total_from_token(total: str) -> TotalEstimate:
+    return TotalEstimate(int(total.removesuffix(_ESTIMATE_MARK)), total.endswith(_ESTIMATE_MARK))
 
 
 def applied_filters(reading: ParsedQuery) -> list[common.AppliedFilter]:
@@ -247,6 +265,8 @@ def student_page_to_message(found: StudentSearchPage) -> pb.SearchStudentsRespon
         applied_filters=applied_filters(reading),
         match_kind=match_kind(found),
         did_you_mean=reading.did_you_mean,
+        total_size=found.total.size,
+        total_is_estimate=found.total.is_estimate,
         note=EMPTY_QUERY_NOTE if reading.is_empty else "",
     )
 

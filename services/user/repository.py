@@ -17,6 +17,7 @@ from chassis.mongo.documents import Document, from_document, to_document
 from chassis.mongo.provision import CollectionSpec
 from chassis.search.gazetteer import Gazetteer
 from chassis.search.query_parser import QueryTerm
+from chassis.search.totals import MAX_COUNTED_MATCHES, TotalEstimate, total_of_counts
 from chassis.sharding.repository import Repository
 from chassis.sharding.shard import Shard
 from chassis.sharding.shards import Shards
@@ -35,6 +36,7 @@ from services.user.mapping import event_message
 
 SCATTERS: Final = (
     "ProfileRepository.search",
+    "ProfileRepository.estimate_total",
     "ProfileRepository.count_words",
     "ProfileRepository.upgrade_outdated_entries",
     "CompanyRepository.list_in_state",
@@ -110,6 +112,28 @@ class ProfileRepository(Repository[Profile]):
         shown = found[:limit]
         last = shown[-1][0] if shown else None
         return StudentPage([entry for _, entry in shown], len(found) > limit, scatter.missing_shards, last)
+
+    async def estimate_total(self, query: StudentQuery, students: int) -> TotalEstimate:
+        """Count the students who match, on the shards that answer; `students` bounds the estimate.
+
+        Raises UNAVAILABLE.
+        """
+        bounded: list[Document] = [{"$limit": MAX_COUNTED_MATCHES + 1}, {"$count": "total"}]
+        pipeline = [*_match_stages(query), *bounded]
+
+        async def on_shard(shard: Shard) -> int:
+            cursor = await shard.db["student_search"].aggregate(pipeline, hint=_choose_index(query))
+            return next((int(row["total"]) for row in await cursor.to_list()), 0)
+
+        scatter = await self._shards.scatter(on_shard, _SEARCH_TIMEOUT_S)
+        if not scatter.results:
+            raise unavailable("The search for students")
+        return total_of_counts(
+            scatter.results,
+            documents=students,
+            word_counts=(word.document_count for word in query.reading.required_terms),
+            is_partial=bool(scatter.missing_shards),
+        )
 
     async def count_words(self) -> tuple[Counter[str], int]:
         """Return the number of students with each word, on shards that answer, and roughly of all students.
@@ -205,12 +229,8 @@ def _match_pipeline(query: StudentQuery, after: StudentSortKey | None, limit: in
     scores: list[Any] = [
         {"$multiply": [word.weight, _best_impact(word)]} for word in words if word.affects_ranking
     ]
-    matched = {
-        "$add": [{"$cond": [{"$gt": [_best_impact(word), 0]}, 1, 0]} for word in query.reading.required_terms]
-    }
-    stages: list[Document] = [{"$match": _match_condition(query)}]
+    stages = _match_stages(query)
     if query.min_words is not None:
-        stages += [{"$set": {_MATCHED: matched}}, {"$match": {_MATCHED: {"$gte": query.min_words}}}]
         scores.append({"$multiply": [f"${_MATCHED}", _MATCHED_WORD_SCORE]})
     stages.append({"$set": {_RANK: {"$toLong": {"$add": [0, *scores]}}}})
     if after is not None:
@@ -218,6 +238,17 @@ def _match_pipeline(query: StudentQuery, after: StudentSortKey | None, limit: in
         beyond = [{_RANK: {"$lt": rank}}, {_RANK: rank, "_id": {"$lt": student_id}}]
         stages.append({"$match": {"$or": beyond}})
     return [*stages, {"$sort": {_RANK: DESCENDING, "_id": DESCENDING}}, {"$limit": limit}]
+
+
+def _match_stages(query: StudentQuery) -> list[Document]:
+    """Return the stages after which only matches are left."""
+    matched = {
+        "$add": [{"$cond": [{"$gt": [_best_impact(word), 0]}, 1, 0]} for word in query.reading.required_terms]
+    }
+    stages: list[Document] = [{"$match": _match_condition(query)}]
+    if query.min_words is not None:
+        stages += [{"$set": {_MATCHED: matched}}, {"$match": {_MATCHED: {"$gte": query.min_words}}}]
+    return stages
 
 
 def _best_impact(word: QueryTerm) -> Document:

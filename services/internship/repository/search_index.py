@@ -24,6 +24,7 @@ from chassis.clock import Clock
 from chassis.errors import UNAVAILABLE_REASONS, DomainError, unavailable
 from chassis.ids import slot_of
 from chassis.mongo.documents import Document
+from chassis.search.totals import TotalEstimate, total_of_counts
 from chassis.sharding.collections import ShardDatabase
 from chassis.sharding.reconciler import DerivedCollectionReconciler, iterate_pages
 from chassis.sharding.shard import Shard
@@ -37,7 +38,6 @@ from services.internship.repository.search_collection import (
     tombstone_document,
 )
 from services.internship.repository.search_pipeline import (
-    MAX_COUNTED_MATCHES,
     KeyRange,
     choose_index,
     facet_pipeline,
@@ -57,7 +57,7 @@ from services.internship.search.port import (
     Tombstone,
 )
 from services.internship.search.query import FacetDimension, SearchOrder, SearchQuery
-from services.internship.search.requests import FacetCount, SearchHit, SearchMatch, TotalEstimate
+from services.internship.search.requests import FacetCount, SearchHit, SearchMatch
 
 T = TypeVar("T")
 
@@ -313,10 +313,12 @@ class ShardedMatches:
                 await count_shard_matches(self.shards.shard_for(self.query.filters.company_id))
             )
         counted = self._results(await self.shards.scatter(count_shard_matches, SHARD_TIMEOUT_S))
-        if max(counted) <= MAX_COUNTED_MATCHES:
-            return TotalEstimate(sum(counted), bool(self.missing))
-        expected = min((listings, *(word.document_count for word in self.query.required_words)))
-        return TotalEstimate(max(sum(counted), expected), is_estimate=True)
+        return total_of_counts(
+            counted,
+            documents=listings,
+            word_counts=(word.document_count for word in self.query.required_words),
+            is_partial=bool(self.missing),
+        )
 
     def _results(self, scatter: ScatterResult[T]) -> list[T]:
         if not scatter.results:

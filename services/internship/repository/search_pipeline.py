@@ -8,6 +8,7 @@ from typing import Any, Final
 from chassis.mongo.documents import Document
 from chassis.search.gazetteer import EARTH_RADIUS_KM
 from chassis.search.query_parser import QueryTerm
+from chassis.search.totals import MAX_COUNTED_MATCHES
 from services.internship.repository.search_collection import (
     CITY_INDEX,
     COMPANY_INDEX,
@@ -37,9 +38,6 @@ MAX_FACET_VALUES: Final = 500
 MAX_TERMS: Final = 300_000
 MAX_PHRASES: Final = 20_000
 """Phrases of one kind that one shard counts."""
-
-MAX_COUNTED_MATCHES: Final = 1_000
-"""Matches of one shard that are counted exactly; beyond them the total is an estimate."""
 
 RANK_FIELD: Final = "rank"
 MATCHED_FIELD: Final = "matched"
@@ -99,7 +97,7 @@ def choose_index(query: SearchQuery) -> str:
 def _match_stages(query: SearchQuery, now: datetime, narrower: Sequence[Document] = ()) -> list[Document]:
     """Return the stages that keep only matches."""
     conditions = [{"apply_deadline": {"$gt": now}}, *_filter_conditions(query.filters), *narrower]
-    if query.min_words is None:
+    if not query.min_words:
         return [{"$match": {"$and": [*_word_conditions(query.required_words), *conditions]}}]
     any_word = {"terms": {"$in": [term for word in query.required_words for term in word.qualities]}}
     matched = {"$add": [{"$cond": [{"$gt": [_best_impact(word), 0]}, 1, 0]} for word in query.required_words]}
@@ -166,7 +164,7 @@ def _rank_stages(query: SearchQuery) -> list[Document]:
     if query.sort is SearchOrder.DISTANCE and query.filters.near is not None:
         return [_rank_stage(_nearest_m(query.filters.near))]
     parts = [_word_score(word) for word in query.words if word.affects_ranking]
-    if query.min_words is not None:
+    if query.min_words:
         return [_rank_stage({"$add": [{"$multiply": [f"${MATCHED_FIELD}", MATCHED_WORD_SCORE]}, *parts]})]
     score = _rank_stage({"$add": parts})
     demanded = query.required_words

@@ -1,19 +1,38 @@
 """The entry of an open listing in the search index."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from chassis.search.gazetteer import Gazetteer, GazetteerEntry, shared_gazetteer
+from chassis.search.quantity_words import quantity_terms
 from chassis.search.synonyms import FIELD_TERMS, find_synonym_terms
 from chassis.search.text_analysis import index_terms, name_key
+from chassis.search.time_words import StartWindow
 from services.internship.domain.derived import hourly_pay_minor
-from services.internship.domain.model import Listing, ListingLocation, Posting, WorkMode
-from services.internship.search.grammar import HYBRID_TERM, ON_SITE_TERM, PAID_TERM, REMOTE_TERM, UNPAID_TERM
+from services.internship.domain.model import (
+    DateWindow,
+    Employment,
+    Listing,
+    ListingLocation,
+    Posting,
+    WorkMode,
+)
+from services.internship.search.grammar import (
+    FULL_TIME_TERM,
+    HOURS_PREFIX,
+    HYBRID_TERM,
+    ON_SITE_TERM,
+    PAID_TERM,
+    PART_TIME_TERM,
+    REMOTE_TERM,
+    UNPAID_TERM,
+    WEEKS_PREFIX,
+)
 
-INDEX_ENTRY_FORMAT: Final = 2
+INDEX_ENTRY_FORMAT: Final = 3
 """The format of stored entries; `SearchIndexRebuilder.upgrade_outdated` replaces those of another."""
 
 TITLE_WEIGHT, SKILL_WEIGHT, COMPANY_WEIGHT, FIELD_WEIGHT, CITY_WEIGHT, TEXT_WEIGHT = 100, 40, 12, 12, 8, 2
@@ -167,7 +186,7 @@ class _LocatedCity:
 def _impacts(posting: Posting, company: str, places: Sequence[_LocatedCity]) -> dict[str, int]:
     impacts: Counter[str] = Counter()
     skills = [skill.name for skill in posting.skills]
-    prose = "\n".join((posting.description, *posting.responsibilities, *posting.qualifications))
+    prose = "\n".join(_prose(posting))
     for weight, text in (
         (TITLE_WEIGHT, posting.title),
         (SKILL_WEIGHT, "\n".join(skills)),
@@ -183,6 +202,12 @@ def _impacts(posting: Posting, company: str, places: Sequence[_LocatedCity]) -> 
     return dict(impacts)
 
 
+def _prose(posting: Posting) -> Iterator[str]:
+    yield from (posting.description, *posting.responsibilities, *posting.qualifications)
+    if posting.eligibility is not None:
+        yield from (*posting.eligibility.school_years, *posting.eligibility.majors)
+
+
 def _name_impacts(posting: Posting, skills: Sequence[str], prose: str) -> Counter[str]:
     """Return the weight of each name; fields are those that title, skills or the field itself name."""
     named: Counter[str] = Counter()
@@ -196,19 +221,36 @@ def _name_impacts(posting: Posting, skills: Sequence[str], prose: str) -> Counte
 
 
 def _filter_terms(posting: Posting, places: Sequence[_LocatedCity]) -> set[str]:
-    """Return the terms of facts that words may filter by: place, work mode and pay."""
+    """Return the terms of facts that words may filter by: place, work mode, start, duration and pay."""
     terms = {term for each in places for term in each.terms}
     if posting.work_mode is not None:
         terms.add(_WORK_MODE_TERMS[posting.work_mode])
     if posting.compensation is not None:
         terms.add(PAID_TERM if posting.compensation.paid else UNPAID_TERM)
+    if posting.employment is not None:
+        terms.add(_EMPLOYMENT_TERMS[posting.employment])
+    terms.update(quantity_terms(WEEKS_PREFIX, posting.duration_weeks))
+    terms.update(quantity_terms(HOURS_PREFIX, posting.hours_per_week))
+    window = posting.start_window or DateWindow()
+    for is_southern in {_is_southern(each) for each in places} or {False}:
+        terms |= StartWindow(window.first, window.last, is_southern=is_southern).terms
     return terms
+
+
+def _is_southern(place: _LocatedCity) -> bool:
+    return place.point is not None and place.point[1] < 0
 
 
 _WORK_MODE_TERMS: Final = {
     WorkMode.REMOTE: REMOTE_TERM,
     WorkMode.HYBRID: HYBRID_TERM,
     WorkMode.ON_SITE: ON_SITE_TERM,
+}
+
+
+_EMPLOYMENT_TERMS: Final = {
+    Employment.FULL_TIME: FULL_TIME_TERM,
+    Employment.PART_TIME: PART_TIME_TERM,
 }
 
 

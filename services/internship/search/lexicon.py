@@ -9,7 +9,7 @@ from chassis.clock import Clock
 from chassis.errors import DomainError
 from chassis.observability.logging import get_logger
 from chassis.search.vocabulary import Vocabulary
-from services.internship.search.phrases import PhraseIndex
+from services.internship.search.phrases import PhraseIndex, phrase_lookup_key
 from services.internship.search.port import ChangePosition, IndexChange, SearchIndex
 
 POLL_INTERVAL_S = 0.5
@@ -30,7 +30,7 @@ class Lexicon:
     """
 
     def __init__(self, index: SearchIndex, clock: Clock) -> None:
-        self.vocabulary = Vocabulary()
+        self.vocabulary = Vocabulary(name_words=())
         self.phrases = PhraseIndex()
         self._index = index
         self._clock = clock
@@ -59,7 +59,8 @@ class Lexicon:
         """Count all words again, on the partitions that answer."""
         started = self._clock.now()
         counts = await self._index.count_words()
-        self.vocabulary = Vocabulary(counts.terms, counts.listings)
+        words = (word for phrase, _ in counts.phrases for word in phrase_lookup_key(phrase.name).split())
+        self.vocabulary = Vocabulary(counts.terms, counts.listings, words)
         self.phrases = PhraseIndex(counts.phrases)
         for partition in counts.partitions:
             self._latest.setdefault(partition, started)
@@ -84,6 +85,8 @@ class Lexicon:
                 seen[change.listing_id] = (change.version, change.index_time)
                 self.vocabulary.add(change.terms)
                 self.phrases.add(change.phrases)
+                for phrase in change.phrases:
+                    self.vocabulary.add_name_words(phrase_lookup_key(phrase.name).split())
             latest = max(latest, change.index_time)
         self._latest[partition] = latest
         self._seen[partition] = {

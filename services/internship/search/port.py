@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from chassis.search.totals import TotalEstimate
 from services.internship.search.company_cap import RowSource
 from services.internship.search.index_entry import IndexEntry
 from services.internship.search.phrases import Phrase
 from services.internship.search.query import FacetDimension, SearchQuery
-from services.internship.search.requests import FacetCount, SearchHit, SearchMatch, TotalEstimate
+from services.internship.search.requests import FacetCount, SearchHit, SearchMatch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -87,7 +87,7 @@ _FILTER_OF_DIMENSION: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchQuery:
-    """Words, filters and order. At least `min_words` required words have to match; None: all of them."""
+    """Words, filters and order. At least `min_words` required words have to match; None: all; 0: none."""
 
     words: tuple[QueryTerm, ...] = ()
     filters: SearchFilters = SearchFilters()
@@ -107,7 +107,7 @@ class SearchQuery:
         """Return the query without conditions on one dimension, whether from a filter or from words."""
         name = _FILTER_OF_DIMENSION.get(dimension)
         words = tuple(word for word in self.words if not word.filters or word.filters[0].name != name)
-        min_words = None if self.min_words is None else max(1, self.min_words - len(self.words) + len(words))
+        min_words = self.min_words and max(1, self.min_words - len(self.words) + len(words))
         return replace(self, filters=self.filters.without(dimension), words=words, min_words=min_words)
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import cast
+from typing import Final, cast
 
 from chassis.page_tokens import SortValue
 from chassis.search.query_parser import ParsedQuery
+from chassis.search.totals import NO_TOTAL, TotalEstimate
 from services.internship.search.company_cap import CompanyCapCursor, SortKey
 from services.internship.search.query import FacetDimension, SearchFilters, SearchOrder
 
@@ -36,19 +37,14 @@ class FacetCount:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class TotalEstimate:
-    """The number of matches; an estimate when there are too many to count, or a shard did not answer."""
-
-    size: int = 0
-    is_estimate: bool = False
+WORDLESS: Final = -1
 
 
 @dataclass(frozen=True, slots=True)
 class PageCursor:
     """The begin of a later page, and the values of the first page that must not change.
 
-    These are the words' weights, the number of words that have to match (0: all), and the total.
+    That is the words' weights, how many words have to match (0: all; `WORDLESS`: none), and the total.
     """
 
     cursor: CompanyCapCursor = field(default_factory=CompanyCapCursor)
@@ -102,5 +98,5 @@ class SearchPage:
     next: PageCursor | None = None
     facets: Mapping[FacetDimension, list[FacetCount]] = field(default_factory=dict)
     missing_shards: list[str] = field(default_factory=list)
-    total: TotalEstimate = TotalEstimate()
+    total: TotalEstimate = NO_TOTAL
     now: datetime

@@ -8,6 +8,7 @@ from chassis.call_context import remaining_s
 from chassis.clock import Clock
 from chassis.search.gazetteer import Gazetteer
 from chassis.search.query_parser import ParsedQuery, QueryParser
+from chassis.search.totals import TotalEstimate
 from services.internship.search.company_cap import MAX_PER_COMPANY, CappedPage, fill_page
 from services.internship.search.grammar import LISTING_GRAMMAR
 from services.internship.search.lexicon import Lexicon
@@ -20,12 +21,12 @@ from services.internship.search.query import (
     effective_sort,
 )
 from services.internship.search.requests import (
+    WORDLESS,
     FacetCount,
     PageCursor,
     SearchMatch,
     SearchPage,
     SearchRequest,
-    TotalEstimate,
 )
 
 MAX_INDEX_ANSWER_S = 1.2
@@ -53,8 +54,8 @@ class SearchListings:
         for query in _fallback_queries(request, reading, cursor):
             page = await self._find_page(request, reading, query, cursor)
             if page.hits or cursor.total is not None or not _has_time_left():
-                return page
-        return page
+                break
+        return page if page.hits and query.words else replace(page, reading=replace(reading, did_you_mean=""))
 
     def _parse_text(self, request: SearchRequest, weights: Sequence[int]) -> ParsedQuery:
         parser = QueryParser(LISTING_GRAMMAR, self.lexicon.vocabulary, self.places)
@@ -87,7 +88,9 @@ class SearchListings:
             hits=hits,
             reading=reading,
             is_partial=query.min_words is not None,
-            next=None if page.next is None else PageCursor(page.next, weights, query.min_words or 0, total),
+            next=None
+            if page.next is None
+            else PageCursor(page.next, weights, _pinned_min_words(query), total),
             facets=facets,
             missing_shards=sorted(matches.missing),
             total=total,
@@ -108,11 +111,16 @@ class SearchListings:
 def _fallback_queries(
     request: SearchRequest, reading: ParsedQuery, cursor: PageCursor
 ) -> Iterator[SearchQuery]:
-    """Yield queries until one has matches: with all words, most, any; a later page's as its first's."""
+    """Yield queries until one has matches: all words, most of them, any, none; a later page as before.
+
+    None have to match only beside words that every listing means: those still ask for listings.
+    """
     sort = effective_sort(request.sort, reading.terms)
     query = SearchQuery(words=reading.terms, filters=request.filters, sort=sort)
+    without_words = replace(query, words=(), min_words=0, sort=effective_sort(request.sort, ()))
     if cursor.total is not None:
-        yield replace(query, min_words=cursor.min_words or None)
+        is_wordless = cursor.min_words == WORDLESS
+        yield without_words if is_wordless else replace(query, min_words=cursor.min_words or None)
         return
     required_words = query.required_words
     yield query
@@ -123,6 +131,12 @@ def _fallback_queries(
         )
         yield relevant.with_most_words()
         yield replace(relevant, min_words=1)
+    if required_words and reading.has_implied_words:
+        yield without_words
+
+
+def _pinned_min_words(query: SearchQuery) -> int:
+    return WORDLESS if query.min_words == 0 else query.min_words or 0
 
 
 def _has_time_left() -> bool:
@@ -138,6 +152,7 @@ def _filters_in_use(filters: SearchFilters) -> frozenset[str]:
         "country": filters.country,
         "workMode": filters.work_mode,
         "field": filters.field,
+        "duration": filters.min_duration_weeks or filters.max_duration_weeks,
     }
     return frozenset(name for name, value in asked.items() if value)
 

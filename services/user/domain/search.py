@@ -11,6 +11,7 @@ from chassis.search.query_parser import ParsedQuery
 from chassis.search.query_segmentation import QueryGrammar
 from chassis.search.synonyms import find_synonym_terms
 from chassis.search.text_analysis import index_terms, name_key
+from chassis.search.totals import NO_TOTAL, TotalEstimate
 from services.user.domain.profile import Education, Location, Profile, ProfileKind, Skill, Student, Visibility
 
 MAX_WORDS_PER_STUDENT: Final = 500
@@ -24,14 +25,21 @@ SKILL_WEIGHT, HEADLINE_WEIGHT, FIELD_WEIGHT, PLACE_WEIGHT, TEXT_WEIGHT = 100, 40
 """The weight of a term by the place where it is found."""
 
 _ORDINARY: Final = """
-student students intern interns internship candidate candidates graduate graduates applicant applicants talent
-talents studierende studenten studentin studenti estudiante estudiantes etudiant etudiants
-студент студенты طالب طلاب छात्र 学生 实习生 นักศึกษา 학생
+student students intern interns internship internships trainee trainees apprentice apprentices
+undergraduate undergraduates candidate candidates graduate graduates applicant applicants talent talents
+studierende studenten studentin studentinnen praktikant praktikantin praktikanten werkstudent werkstudentin
+werkstudenten studenti studente studentessa tirocinante tirocinanti stagista stagisti
+estudiante estudiantes estudante estudantes becario becaria becarios practicante practicantes pasante pasantes
+etudiant etudiants etudiante etudiantes stagiaire stagiaires alternant alternants estagiario estagiarios
+stagiair stagiairs stajyer ogrenci stazysta студент студенты студентов стажер стажеры
+طالب طلاب متدرب छात्र इंटर्न 学生 实习生 實習生 インターン インターン生 นักศึกษา นักศึกษาฝึกงาน 학생 인턴
 """
 STUDENT_GRAMMAR: Final = QueryGrammar(uninformative_words=frozenset(_ORDINARY.split()))
 """The grammar of searches for students, with the words that fit every student."""
 
 NO_WORDS: Final = ParsedQuery()
+WORDLESS: Final = -1
+"""That none of the words had to match."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +103,7 @@ class StudentPageCursor:
     after: StudentSortKey
     min_words: int
     weights: tuple[int, ...]
+    total: TotalEstimate = NO_TOTAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +120,13 @@ class StudentSearchRequest:
 
 @dataclass(frozen=True, slots=True)
 class StudentSearchPage:
-    """A page of students, the interpretation of the words, and how many of them had to match (0: all)."""
+    """A page of students, how the words were read, how many had to match for it (0: all; `WORDLESS`: none),
+    and how many students match."""
 
     page: StudentPage
     reading: ParsedQuery
     min_words: int = 0
+    total: TotalEstimate = NO_TOTAL
 
 
 def build_student_query(

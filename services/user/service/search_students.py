@@ -2,17 +2,21 @@
 
 import asyncio
 import random
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
 from chassis.errors import DomainError
 from chassis.observability.logging import get_logger
 from chassis.search.gazetteer import Gazetteer
-from chassis.search.query_parser import QueryParser
+from chassis.search.query_parser import ParsedQuery, QueryParser
+from chassis.search.totals import TotalEstimate
 from chassis.search.vocabulary import Vocabulary
 from services.user.domain import StudentQuery, build_student_query
 from services.user.domain.search import (
+    NO_WORDS,
     STUDENT_GRAMMAR,
+    WORDLESS,
     StudentPage,
     StudentPageCursor,
     StudentSearchPage,
@@ -67,19 +71,44 @@ class SearchStudents:
             city=request.city,
             country=request.country,
         )
-        return await self._first_page_with_students(query, position, limit)
+        page = await self._first_page_with_students(query, position, limit)
+        is_corrected = page.page.entries and page.min_words != WORDLESS
+        return page if is_corrected else replace(page, reading=replace(reading, did_you_mean=""))
 
     async def _first_page_with_students(
         self, query: StudentQuery, position: StudentPageCursor | None, limit: int
     ) -> StudentSearchPage:
-        words = len(query.reading.required_terms)
-        most = [(words + 1) // 2, 1] if words > 1 else []
-        for min_words in [position.min_words] if position else [0, *most]:
+        for min_words in [position.min_words] if position else _fallback_min_words(query.reading):
+            narrowed = _with_min_words(query, min_words)
             page = await self._repository.search(
-                replace(query, min_words=min_words or None),
-                after=position.after if position else None,
-                limit=limit,
+                narrowed, after=position.after if position else None, limit=limit
             )
             if page.entries:
                 break
-        return StudentSearchPage(page, query.reading, min_words)
+        total = position.total if position else await self._total(narrowed, page)
+        return StudentSearchPage(page, query.reading, min_words, total)
+
+    async def _total(self, query: StudentQuery, page: StudentPage) -> TotalEstimate:
+        """Return the total of the first page: its size, if it holds all there are; else count."""
+        if not page.has_more:
+            return TotalEstimate(len(page.entries), bool(page.missing))
+        return await self._repository.estimate_total(query, self._vocabulary.document_count)
+
+
+def _fallback_min_words(reading: ParsedQuery) -> Iterator[int]:
+    """Yield how many words have to match, until somebody is found: all, most, any, none.
+
+    None only beside words that every student means.
+    """
+    words = len(reading.required_terms)
+    yield 0
+    if words > 1:
+        yield from ((words + 1) // 2, 1)
+    if words and reading.has_implied_words:
+        yield WORDLESS
+
+
+def _with_min_words(query: StudentQuery, min_words: int) -> StudentQuery:
+    if min_words == WORDLESS:
+        return replace(query, reading=NO_WORDS)
+    return replace(query, min_words=min_words or None)

@@ -154,3 +154,40 @@ async def test_an_entry_of_an_older_format_is_rebuilt(users: UserHarness) -> Non
     )
     await ProfileRepository(users.shards, shared_gazetteer()).upgrade_outdated_entries()
     assert await entries.find_one({"_id": student.id}) == new
+
+
+async def test_an_unknown_word_beside_words_that_every_student_means_empties_no_list(
+    users: UserHarness,
+) -> None:
+    await some_students(users)
+    await users.students.load_vocabulary()
+    found = await users.search(an_owner(), q="foobar students", page_size=2)
+    assert [card.name for card in found.data] == ["Cleo", "Bob"]
+    assert (found.match_kind, found.did_you_mean) == (common.MATCH_KIND_PARTIAL, "")
+    recruiter = an_owner()
+    first = await users.search(recruiter, q="foobar students", page_size=2)
+    rest = await users.search(recruiter, q="foobar students", page_size=2, page_token=first.next_page_token)
+    assert ([card.name for card in rest.data], rest.match_kind) == (["Ada"], common.MATCH_KIND_PARTIAL)
+    assert await users.names(an_owner(), q="foobar ") == []
+
+
+async def test_every_page_says_how_many_students_match(users: UserHarness) -> None:
+    await some_students(users)
+    await users.students.load_vocabulary()
+    recruiter = an_owner()
+    for query, total in (({}, 3), ({"q": "python"}, 2), ({"q": "python haskell"}, 2), ({"city": "Paris"}, 0)):
+        found = await users.search(recruiter, page_size=1, **query)
+        assert (found.total_size, found.total_is_estimate) == (total, False), query
+        if found.next_page_token:
+            later = await users.search(recruiter, page_size=1, page_token=found.next_page_token, **query)
+            assert (later.total_size, later.total_is_estimate) == (total, False)
+
+
+async def test_a_total_beyond_what_is_counted_is_an_estimate(
+    users: UserHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await some_students(users)
+    await users.students.load_vocabulary()
+    monkeypatch.setattr("chassis.search.totals.MAX_COUNTED_MATCHES", 0)
+    found = await users.search(an_owner(), page_size=1)
+    assert (found.total_size, found.total_is_estimate) == (3, True)

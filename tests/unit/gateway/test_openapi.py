@@ -161,3 +161,8 @@ def test_a_stream_answers_server_sent_events() -> None:
 def test_the_page_names_every_path() -> None:
     page = render_page(_document())
     assert all(path in page for path in _document()["paths"])
+
+
+def test_the_committed_document_is_the_one_that_the_contracts_give() -> None:
+    committed = json.loads((REPO / "openapi.json").read_text())
+    assert committed == build_openapi(DESCRIPTORS, with_older=False)

@@ -7,9 +7,10 @@ import pytest
 from chassis.errors import DomainError
 from chassis.search.gazetteer import shared_gazetteer
 from chassis.search.query_parser import ParsedQuery
+from chassis.search.totals import TotalEstimate
 from internshipconnect.common.v1 import common_pb2 as common
 from internshipconnect.internship.v1 import internship_pb2 as pb
-from services.internship.domain.model import ListingState, WorkMode
+from services.internship.domain.model import DateWindow, Eligibility, Employment, ListingState, WorkMode
 from services.internship.mapping.listings import listing_to_message
 from services.internship.mapping.search import (
     index_entry_from_message,
@@ -17,7 +18,7 @@ from services.internship.mapping.search import (
     search_request_from_message,
 )
 from services.internship.search.query import FacetDimension, GeoCircle, SearchOrder
-from services.internship.search.requests import FacetCount, SearchHit, SearchPage, TotalEstimate
+from services.internship.search.requests import FacetCount, SearchHit, SearchPage
 from tests.unit.internship.samples import COMPANY, DEADLINE, NOW, listing
 
 OPEN = replace(listing(ListingState.OPEN), version=7, publish_time=NOW)
@@ -55,6 +56,24 @@ def test_conflicting_filters_are_refused(message: pb.ListInternshipsRequest, fie
     with pytest.raises(DomainError) as refusal:
         search_request_from_message(message, shared_gazetteer())
     assert [violation.field for violation in refusal.value.violations] == [field]
+
+
+def test_facts_in_fields_are_terms_that_words_can_ask_for() -> None:
+    posting = replace(
+        OPEN.posting,
+        employment=Employment.PART_TIME,
+        hours_per_week=20,
+        start_window=DateWindow(first="2027-06-10", last="2027-07-25"),
+        eligibility=Eligibility(school_years=("3rd year",), majors=("Geography",)),
+    )
+    entry = index_entry_from_message(listing_to_message(replace(OPEN, posting=posting), NOW))
+    assert {"%part-time", "%hours-20", "%weeks-12", "%starts-2027-summer", "geography"} <= set(entry.terms)
+    assert "%starts-any" not in entry.terms
+
+
+def test_a_listing_that_does_not_say_when_it_starts_starts_at_any_time() -> None:
+    entry = index_entry_from_message(listing_to_message(OPEN, NOW))
+    assert "%starts-any" in entry.terms
 
 
 def test_an_events_listing_becomes_an_entry_with_its_hit() -> None:

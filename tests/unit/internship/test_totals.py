@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chassis.search.query_parser import QueryTerm
-from services.internship.repository import search_pipeline as store
+from chassis.search.totals import MAX_COUNTED_MATCHES
 from services.internship.repository.search_index import ShardedMatches
 from services.internship.search.query import SearchQuery
 
@@ -22,7 +22,7 @@ class _Counted:
 
 class _TwoFullShards:
     async def scatter(self, _ask: Any, _within_s: float) -> _Counted:
-        return _Counted([store.MAX_COUNTED_MATCHES + 1, store.MAX_COUNTED_MATCHES + 1])
+        return _Counted([MAX_COUNTED_MATCHES + 1, MAX_COUNTED_MATCHES + 1])
 
 
 @pytest.mark.parametrize(("of_the_word", "said"), [(15_227, 4_000), (3_000, 3_000), (10, 2_002)])

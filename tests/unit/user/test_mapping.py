@@ -1,12 +1,21 @@
+import pytest
 from google.protobuf.json_format import MessageToDict
 
+from chassis.search.query_parser import ParsedQuery
+from chassis.search.totals import TotalEstimate
 from internshipconnect.events.v1.events_pb2 import CompanyStateChanged
 from internshipconnect.user.v1 import user_pb2 as pb
 from services.user.domain import CompanySize, CompanyState, Student
 from services.user.domain.company import Company
 from services.user.domain.events import company_state_changed
-from services.user.domain.search import StudentPageCursor
-from services.user.mapping import cursor_from_token, entity_from_message, entity_to_message, event_message
+from services.user.domain.search import StudentPage, StudentPageCursor, StudentSearchPage
+from services.user.mapping import (
+    cursor_from_token,
+    cursor_to_token,
+    entity_from_message,
+    entity_to_message,
+    event_message,
+)
 from tests.unit.user.samples import COMPANY, NOW, PROFILE, STUDENT
 
 
@@ -59,3 +68,15 @@ def test_a_companys_new_state_is_published_with_its_version_and_reason() -> None
 def test_a_cursor_is_read_from_its_token() -> None:
     assert cursor_from_token([7, "usr_1", 2, 10, 20]) == StudentPageCursor((7, "usr_1"), 2, (10, 20))
     assert cursor_from_token(None) is None
+
+
+@pytest.mark.parametrize("total", [TotalEstimate(2_312), TotalEstimate(9_000, is_estimate=True)])
+def test_the_total_of_the_first_page_goes_on_to_the_next(total: TotalEstimate) -> None:
+    page = StudentPage([], has_more=True, missing=[], last=(7, "usr_1"))
+    found = StudentSearchPage(page, ParsedQuery(), 2, total)
+    assert cursor_from_token(cursor_to_token(found)) == StudentPageCursor((7, "usr_1"), 2, (), total)
+
+
+def test_the_last_page_has_no_cursor() -> None:
+    page = StudentPage([], has_more=False, missing=[])
+    assert cursor_to_token(StudentSearchPage(page, ParsedQuery())) is None

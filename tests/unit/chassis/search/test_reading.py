@@ -25,7 +25,7 @@ VOCABULARY = Vocabulary(
         "machine": 3, "learning": 3, "~learn": 3, "=machine-learning": 3, "=go": 2, "go": 6, "=r": 2,
         "airflow": 4, "=airflow": 4, "=artificial-intelligence": 2, "=data-science": 5, "=information-technology": 2,
         "=backend": 3, "%2950159": 4, "%2867714": 2, "%DE": 6, "%remote": 5, "reading": 6, "%2639577": 1,
-        "internal": 2, "ecommerce": 1, "commerce": 2,
+        "internal": 2, "ecommerce": 1, "commerce": 2, "%US-CA": 1, "%5391959": 1,
     },
     10,
 )  # fmt: skip
@@ -76,6 +76,30 @@ def qualities(text: str) -> dict[str, int]:
         ("python in the US", ["python", "US"], [("country", "US")]),
         ("london canada", ["london", "canada"], [("city", "London"), ("country", "CA")]),
         ("東京 インターン", ["東京"], [("city", "Tokyo")]),
+        # Words of other languages for what each listing is, and for whom.
+        ("prácticas", [], []), ("pasantía Berlin", ["Berlin"], [("city", "Berlin")]), ("estágio", [], []), ("stajı", [], []),
+        ("tirocinio", [], []), ("stagiaire", [], []), ("インターン", [], []), ("実習", [], []), ("Werkstudentin", [], []),
+        ("working student python", ["python"], []), ("co-op", [], []), ("python coop", ["python"], []),
+        ("trainee placement", [], []), ("praktikant (m/w/d)", [], []), ("python (f/m/x)", ["python"], []), ("stage H/F", [], []),
+        # Facts in fields.
+        ("part-time", ["part time"], [("employment", "EMPLOYMENT_PART_TIME")]),
+        ("full time python", ["full time", "python"], [("employment", "EMPLOYMENT_FULL_TIME")]),
+        ("Teilzeit", ["Teilzeit"], [("employment", "EMPLOYMENT_PART_TIME")]),
+        ("3 months internship", ["3 months"], [("duration", "12-14")]),
+        ("python 8-12 weeks", ["python", "8 12 weeks"], [("duration", "8-12")]),
+        ("six month internship", ["six month"], [("duration", "24-27")]),
+        ("20h per week", ["20h"], [("hours", "20")]), ("2 years experience", ["2", "years", "experience"], []),
+        # Countries whose names or codes are ordinary words, too.
+        ("us", ["us"], [("country", "US")]), ("internship us", ["us"], [("country", "US")]),
+        ("python us", ["python", "us"], [("country", "US")]), ("us internships", ["us"], [("country", "US")]),
+        ("work with us", [], []), ("about us", ["about"], []), ("python in de", ["python", "de"], [("country", "DE")]),
+        ("python DE", ["python", "DE"], [("country", "DE")]), ("analista de python", ["analista", "python"], []),
+        ("jobs IN berlin", ["berlin"], [("city", "Berlin")]), ("internship IN", ["IN"], [("country", "IN")]),
+        ("python OR sql", ["python", "sql"], []), ("jobs near me", [], []), ("san francisco CA", ["san francisco", "CA"],
+         [("city", "San Francisco"), ("region", "California")]),
+        ("python it", ["python"], []), ("internship in it", ["it"], [("field", "Information Technology")]),
+        # Towns that are called like ordinary words.
+        ("time", ["time"], []), ("spring", ["spring"], []), ("java spring", ["java", "spring"], []),
     ],
 )  # fmt: skip
 def test_words_for_facts_act_as_filters_and_words_for_every_listing_ask_nothing(
@@ -83,6 +107,53 @@ def test_words_for_facts_act_as_filters_and_words_for_every_listing_ask_nothing(
 ) -> None:
     assert demanded(text) == asks_for
     assert filters(text) == named
+
+
+WITH_STARTS = Vocabulary(
+    {"python": 9, "spring": 1, "%starts-summer": 3, "%starts-autumn": 1, "%starts-2027": 4, "fail": 3}, 10
+)
+
+
+def read_with_starts(text: str) -> ParsedQuery:
+    return QueryParser(LISTING_GRAMMAR, WITH_STARTS, shared_gazetteer()).parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        ("summer internship", ["summer"]), ("sommer praktikum", ["summer"]), ("internship summer 2027", ["summer 2027"]),
+        ("2027 summer python", ["summer 2027"]), ("fall internship", ["autumn"]), ("spring internship", ["spring"]),
+        ("internship winter 2026/27", ["winter 2026"]), ("stage été", ["summer"]), ("夏 インターン", ["summer"]),
+        ("internship in may", ["may"]), ("june or july 2027", ["june 2027", "july 2027"]), ("internship 2027", ["2027"]),
+        ("Q3 2027", ["q3 2027"]), ("python ab september", ["september"]), ("java spring", []), ("spring boot", []),
+        ("you may", []), ("march of python", []), ("python, this year", []),
+    ],
+)  # fmt: skip
+def test_words_for_a_time_are_about_the_start_where_listings_say_when_they_start(
+    text: str, start: list[str]
+) -> None:
+    found = [
+        each.value for word in read_with_starts(text).terms for each in word.filters if each.name == "start"
+    ]
+    assert found == start
+
+
+@pytest.mark.parametrize(
+    "text", ["winter internship", "internship summer 2027", "fall internship", "internship in may", "2027"]
+)
+def test_words_for_a_time_ask_nothing_where_no_listing_says_when_it_starts(text: str) -> None:
+    assert demanded(text) == []
+
+
+def test_a_listing_without_a_start_is_not_excluded_by_a_season() -> None:
+    [summer] = read_with_starts("summer internship").required_terms
+    assert {"%starts-any", "%starts-summer"} <= summer.qualities.keys()
+
+
+@pytest.mark.parametrize("text", ["fall", "sound", "house"])
+def test_a_short_word_is_no_misspelling_of_another_word(text: str) -> None:
+    vocabulary = Vocabulary({"fail": 3, "found": 3, "mouse": 2, "horse": 2}, 10, name_words=["mouse"])
+    assert not vocabulary.corrections(text)
 
 
 def test_london_in_canada_is_not_london_in_england() -> None:
