@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from devstack.commands.status import fit_columns
+from devstack.paths import STATE
 from ops.cli import command_modules, command_summary, main
 from ops.cluster import ClusterShard, even_slot_map
-from ops.paths import REPO, STATE
+from ops.paths import REPO
 from verify.commands.test import ResultTally
 
 Screen = pytest.CaptureFixture[str]
