@@ -1,5 +1,6 @@
 """The command line: mistakes end in a sentence."""
 
+import importlib
 import json
 import re
 import shutil
@@ -11,6 +12,7 @@ import pytest
 
 from devstack.commands.status import fit_columns
 from devstack.paths import STATE
+from ops import cli
 from ops.cli import command_modules, command_summary, main
 from ops.cluster import ClusterShard, even_slot_map
 from ops.paths import REPO
@@ -95,6 +97,20 @@ def test_the_version_is_printed(capsys: Screen) -> None:
     code, shown = _ic(capsys, "--version")
     assert code == 0
     assert re.fullmatch(r"ic \d+\.\d+\.\d+\n", shown)
+
+
+def test_an_installed_copy_has_the_version_of_its_distribution_and_copied_code_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "REPO", tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert cli.read_version() == "unknown"
+
+    metadata = tmp_path / f"{cli.DISTRIBUTION}-7.8.9.dist-info" / "METADATA"
+    metadata.parent.mkdir()
+    metadata.write_text(f"Metadata-Version: 2.1\nName: {cli.DISTRIBUTION}\nVersion: 7.8.9\n")
+    importlib.invalidate_caches()
+    assert cli.read_version() == "7.8.9"
 
 
 @pytest.mark.parametrize("name", sorted(command_modules()))
