@@ -8,7 +8,7 @@ from pymongo import MongoClient
 from chassis.sharding.slot_map import SlotMap
 from devstack import lifecycle, mongo
 from devstack.local_cluster import LocalCluster
-from devstack.stack import Stack as RunningStack
+from devstack.stack import Stack
 from devstack.topology import Topology
 from ops import provision
 from ops.cli import main
@@ -138,9 +138,7 @@ def test_a_shard_that_is_there_already_is_taken_in_even_after_an_interruption(
         ("s2", 0, 3),
         ("s3", 0, 3),
     ]
-    processes = [
-        [one.name for one in RunningStack.assemble(each.topology).processes] for each in (grown, before)
-    ]
+    processes = [[one.name for one in Stack.assemble(each.topology).processes] for each in (grown, before)]
     assert processes[0] == processes[1]
     as_service = f"user:{grown.credentials.services['user'].mongo_password}@"
     with MongoClient[dict[str, object]](elsewhere.replace("//", f"//{as_service}")) as client:
