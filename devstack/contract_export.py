@@ -7,9 +7,10 @@ from typing import Final
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from devstack import stubs
+from devstack.paths import DESCRIPTORS
 from devstack.proto_text import render_proto_file
 from ops.errors import OpsError
-from ops.paths import DESCRIPTORS, GEN, PROTOS, REPO
+from ops.paths import GEN, PROTOS, REPO
 
 BUF_YAML: Final = """\
 version: v2

@@ -11,12 +11,12 @@ from typing import Any, Final
 import yaml
 
 from devstack import tls
+from devstack.paths import DESCRIPTORS
 from devstack.probes import probe_http
 from devstack.process import StackProcess, StartStage
 from devstack.region import StackRegion
 from devstack.topology import Topology
 from devstack.topology_parts import LOOPBACK
-from ops.paths import DESCRIPTORS
 from ops.service_names import SERVICES
 
 CONTROL_PLANE_PROCESS: Final = "control-plane"

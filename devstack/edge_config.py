@@ -6,12 +6,12 @@ It imports the generated stubs: import it after they are built.
 import json
 
 from devstack.edge import envoy_config_path
+from devstack.paths import DESCRIPTORS
 from devstack.topology import Topology
 from devstack.topology_parts import LOOPBACK
 from gateway.envoy.bootstrap import EnvoyNode, build_bootstrap
 from gateway.openapi.document import build_openapi
 from gateway.openapi.page import render_page
-from ops.paths import DESCRIPTORS
 
 
 def write_gateway_files(topology: Topology) -> None:

@@ -88,6 +88,8 @@ class LocalCluster:
 
     def service_address(self, service: str) -> str:
         """Return the address of the service in the first region."""
+        if service not in self.topology.services:
+            raise OpsError(f"{self} has no service '{service}'; there are {', '.join(self.services)}")
         return f"{LOOPBACK}:{self.topology.services[service].grpc}"
 
     def service_mongo_password(self, service: str) -> str:

@@ -23,10 +23,12 @@ from google.protobuf import descriptor_pb2
 
 from chassis import predefined_rules
 from chassis.predefined_rules import PredefinedRuleError
-from devstack import rule_expansion, toolbox
+from devstack import rule_expansion
+from devstack.paths import STATE
 from devstack.rule_expansion import expand_predefined_rules
+from devstack.toolbox import tools
 from ops.errors import OpsError
-from ops.paths import GEN, PROTOS, STATE, STUBS_DIGEST
+from ops.paths import GEN, PROTOS, STUBS_DIGEST
 
 GENERATOR_PACKAGES = (
     "grpcio-tools",
@@ -137,7 +139,7 @@ def _generate_stubs(sources: Sequence[str], protos: Path, built: Path) -> None:
     outputs = [f"--{kind}_out={built}" for kind in ("python", "grpc_python")]
     outputs += [f"--{kind}_out=quiet:{built}" for kind in ("mypy", "mypy_grpc")]
     _run_protoc(
-        [f"--descriptor_set_in={descriptors}", *outputs, *sources, VALIDATE_PROTO], toolbox.older_protoc()
+        [f"--descriptor_set_in={descriptors}", *outputs, *sources, VALIDATE_PROTO], tools.older_protoc()
     )
     _drop_service_stubs_without_service(built)
     (built / "internshipconnect" / "py.typed").touch()
@@ -194,7 +196,7 @@ def _drop_service_stubs_without_service(built: Path) -> None:
 
 def _digest_sources(protos: Path, sources: Sequence[str]) -> str:
     digest = hashlib.sha256()
-    for code in (__file__, rule_expansion.__file__, predefined_rules.__file__, toolbox.OLDER_PROTOC_LOCK):
+    for code in (__file__, rule_expansion.__file__, predefined_rules.__file__, tools.OLDER_PROTOC_LOCK):
         digest.update(Path(code).read_bytes())
     for tool in GENERATOR_PACKAGES:
         digest.update(f"{tool}={importlib.metadata.version(tool)}\n".encode())

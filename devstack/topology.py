@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 
 from pydantic import Field, model_validator
 
+from devstack.paths import stacks_dir
 from devstack.region import REGION_CHOICES, ServicePorts, StackRegion, block_regions, documented_regions
 from devstack.topology_parts import (
     LOOPBACK,
@@ -30,7 +31,6 @@ from devstack.topology_parts import (
 )
 from ops.errors import OpsError
 from ops.options import DEFAULT_STACK
-from ops.paths import stacks_dir
 from ops.service_names import SERVICES
 
 __all__ = [

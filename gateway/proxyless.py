@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from chassis.contracts import Contracts, RpcSpec
-from gateway import envoy_types as types
+from gateway import envoy_types
 from gateway.api_surface import service_of
 from gateway.envoy_types import Cluster, Listener, RouteConfiguration, parse_message, typed_extension
 from gateway.xds.config import RETRY_SETTINGS, ads_config_source, format_duration
@@ -42,10 +42,10 @@ class ProxylessSnapshotBuilder(CachedSnapshotBuilder[tuple[Contracts, Mesh]]):
 def _listener(name: str, fault: ServiceFault | None) -> dict[str, Any]:
     faults = [] if fault is None else [{"name": FAULT_FILTER, "typed_config": grpc_fault_settings(fault)}]
     manager = {
-        "@type": types.HTTP_CONNECTION_MANAGER,
+        "@type": envoy_types.HTTP_CONNECTION_MANAGER,
         "stat_prefix": name,
         "rds": {"route_config_name": name, "config_source": ads_config_source()},
-        "http_filters": [*faults, typed_extension("envoy.filters.http.router", types.ROUTER)],
+        "http_filters": [*faults, typed_extension("envoy.filters.http.router", envoy_types.ROUTER)],
     }
     return {"name": name, "api_listener": {"api_listener": manager}}
 

@@ -2,29 +2,28 @@
 
     PYTHONPATH=gen:. python load-tests/grpc_chain.py [--seconds 4] [--rounds 3]
 
-Needs `h2load` and `redis-server`. The variants take turns, each in a process of its own; besides requests a
-second the requests per second of the server's CPU are given, which other work on the machine disturbs less.
+Needs `h2load` and `redis-server`. The variants take turns, each in a process of its own. The requests per
+second of the server's CPU depend less on what else the machine does than the requests a second.
 """
 
 import argparse
-import asyncio
-import os
-import re
-import signal
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-import grpc
 import uvloop
-from redis import Redis
+from measurement import (
+    REDIS_PASSWORD,
+    GrpcLoad,
+    Throughput,
+    build_echo_server,
+    print_report,
+    running_redis,
+    wait_for_sigterm,
+)
 
 from chassis.cache import Cache
 from chassis.cache.redis_store import RedisCacheStore
@@ -36,25 +35,21 @@ from chassis.redis.client import connect_redis
 from chassis.sharding.idempotency_store import IdempotencyClaim
 from internshipconnect.internship.v1 import internship_pb2, internship_pb2_grpc
 
-GET_INTERNSHIP_PATH = "/internshipconnect.internship.v1.InternshipService/GetInternship"
-INTERNSHIP_ID = "int_01JD0000000000000000000000"
-REQUEST = internship_pb2.GetInternshipRequest(internship_id=INTERNSHIP_ID).SerializeToString()
-RESPONSE = internship_pb2.Internship(id=INTERNSHIP_ID, description="d" * 460).SerializeToString()
-CONNECTIONS, STREAMS = 4, 8
-VARIANTS = ("bare echo", "chain", "chain and near copy", "chain and Redis")
-PASSWORD = "bench"  # noqa: S105
-
-
-@dataclass(frozen=True)
-class Figures:
-    """One run of one variant."""
-
-    per_s: float
-    per_cpu_s: float
+GET_INTERNSHIP_PATH: Final = "/internshipconnect.internship.v1.InternshipService/GetInternship"
+INTERNSHIP_ID: Final = "int_01JD0000000000000000000000"
+REQUEST: Final = internship_pb2.GetInternshipRequest(internship_id=INTERNSHIP_ID).SerializeToString()
+RESPONSE: Final = internship_pb2.Internship(id=INTERNSHIP_ID, description="d" * 460).SerializeToString()
+BARE_ECHO, CHAIN, LOCAL_CACHE, REDIS_CACHE = VARIANTS = (
+    "bare echo",
+    "chain",
+    "chain and local cache",
+    "chain and Redis",
+)
+CACHE_TTL_S: Final = 600
 
 
 class UnusedAuthentication:
-    """Tokens, sessions and claims of a public read: never asked."""
+    """Stands in for tokens, sessions and idempotency claims, which a public read does not need."""
 
     async def verify(self, token: str) -> Principal:
         raise DomainError("TOKEN_INVALID", token)
@@ -72,68 +67,56 @@ class UnusedAuthentication:
     async def expire(self, claim: IdempotencyClaim) -> None: ...
 
 
-def servicer(read: Callable[[], Awaitable[bytes]]) -> object:
-    """Answer GetInternship with the result of `read`; the contract's other RPCs are not called."""
+def build_servicer(read: Callable[[], Awaitable[bytes]]) -> object:
+    """Return a servicer whose GetInternship answers what `read` returns; no other RPC is called."""
 
-    async def get(_self: object, _request: object, _context: object) -> internship_pb2.Internship:
+    async def get_internship(_self: object, _request: object, _context: object) -> internship_pb2.Internship:
         return cast_serialized(internship_pb2.Internship, await read())
 
-    async def other(_self: object, _request: object, _context: object) -> None: ...
+    async def unused_rpc(_self: object, _request: object, _context: object) -> None: ...
 
     base = internship_pb2_grpc.InternshipServiceServicer
-    methods = {name: other for name in vars(base) if name[0].isupper()}
-    return type("Listings", (base,), methods | {"GetInternship": get})()
+    methods = {name: unused_rpc for name in vars(base) if name[0].isupper()}
+    return type("BenchmarkServicer", (base,), methods | {"GetInternship": get_internship})()
 
 
 async def serve(variant: str, redis_port: int) -> None:
-    redis = connect_redis([f"127.0.0.1:{redis_port}"], PASSWORD)
-    # Handed over as a mere store, Redis tells of no changes, so that every read goes there.
-    cache = Cache(RedisCacheStore(redis) if variant == VARIANTS[3] else redis, "bench")
+    """Serve one variant until SIGTERM; print its port to stderr, as stdout takes the access log."""
+    redis = connect_redis([f"127.0.0.1:{redis_port}"], REDIS_PASSWORD)
+    # A plain store announces no changes, so the cache keeps no copies and reads from Redis each time.
+    cache = Cache(RedisCacheStore(redis) if variant == REDIS_CACHE else redis, "bench")
 
-    async def from_memory() -> bytes:
+    async def read_constant() -> bytes:
         return RESPONSE
 
-    async def from_cache() -> bytes:
-        return await cache.read_through("listing", 600, load_once) or b""
+    async def read_cached() -> bytes:
+        return await cache.read_through("listing", CACHE_TTL_S, load_internship) or b""
 
-    async def load_once() -> internship_pb2.Internship:
+    async def load_internship() -> internship_pb2.Internship:
         return internship_pb2.Internship.FromString(RESPONSE)
 
-    server, port = (
-        build_echo_server()
-        if variant == VARIANTS[0]
-        else build_chain_server(from_memory if variant == VARIANTS[1] else from_cache)
-    )
+    server, port = build_variant_server(variant, read_constant if variant == CHAIN else read_cached)
     await server.start()
-    print(port, file=sys.stderr, flush=True)  # noqa: T201 - stdout takes the access log
-    stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    await stop.wait()
+    print(port, file=sys.stderr, flush=True)  # noqa: T201
+    await wait_for_sigterm()
     await server.stop(0)
     await cache.aclose()
     await redis.aclose()
 
 
-def build_echo_server() -> tuple[Any, int]:
-    async def echo(_request: bytes, _context: object) -> bytes:
-        return RESPONSE
-
-    service, _, method = GET_INTERNSHIP_PATH[1:].partition("/")
-    handlers: Any = {method: grpc.unary_unary_rpc_method_handler(echo)}
-    server = grpc.aio.server()
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
-    return server, server.add_insecure_port("127.0.0.1:0")
-
-
-def build_chain_server(read: Callable[[], Awaitable[bytes]]) -> tuple[Any, int]:
-    nobody = UnusedAuthentication()
-    server = build_grpc_server(
-        [servicer(read)], build_standard_chain(verifier=nobody, revocations=nobody, claims=nobody)
-    )
+def build_variant_server(variant: str, read: Callable[[], Awaitable[bytes]]) -> tuple[Any, int]:
+    """Return a variant's server and its port."""
+    if variant == BARE_ECHO:
+        echo_server = build_echo_server(GET_INTERNSHIP_PATH, RESPONSE)
+        return echo_server, echo_server.add_insecure_port("127.0.0.1:0")
+    unused = UnusedAuthentication()
+    chain = build_standard_chain(verifier=unused, revocations=unused, claims=unused)
+    server = build_grpc_server([build_servicer(read)], chain)
     return server, server.listen("127.0.0.1:0")
 
 
-def measure_variant(variant: str, redis_port: int, seconds: int, folder: Path) -> Figures:
+def measure_variant(variant: str, redis_port: int, duration_s: int, folder: Path) -> Throughput:
+    """Return the throughput of a variant in a process of its own."""
     command = [sys.executable, __file__, "--serve", variant, "--redis", str(redis_port)]
     with (
         (folder / "access.log").open("wb") as log,
@@ -141,84 +124,23 @@ def measure_variant(variant: str, redis_port: int, seconds: int, folder: Path) -
     ):
         try:
             port = int(server.stderr.readline()) if server.stderr else 0
-            load(port, 1, folder)
-            before = cpu_s(server.pid)
-            answered, per_s = load(port, seconds, folder)
-            return Figures(per_s, answered / (cpu_s(server.pid) - before))
+            return GrpcLoad(GET_INTERNSHIP_PATH, REQUEST).measure(server, port, duration_s, folder)
         finally:
             server.terminate()
 
 
-def load(
-    port: int, seconds: int, folder: Path, path: str = GET_INTERNSHIP_PATH, message: bytes = REQUEST
-) -> tuple[int, float]:
-    """Send one message to a gRPC method again and again; return the answers, and answers a second."""
-    body = folder / "request.bin"
-    body.write_bytes(b"\0" + len(message).to_bytes(4, "big") + message)
-    command = ["h2load", f"-c{CONNECTIONS}", f"-m{STREAMS}", f"-D{seconds}", f"-d{body}"]
-    headers = ["-H", "content-type: application/grpc", "-H", "te: trailers"]
-    run = subprocess.run(
-        [*command, *headers, f"http://127.0.0.1:{port}{path}"], capture_output=True, text=True, check=True
-    )
-    per_s = re.search(r"finished in .*?, ([\d.]+) req/s", run.stdout)
-    answered = re.search(r"(\d+) succeeded", run.stdout)
-    if per_s is None or answered is None or int(answered[1]) == 0:
-        raise SystemExit(run.stdout)
-    return int(answered[1]), float(per_s[1])
-
-
-def cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def compare_variants(seconds: int, rounds: int) -> None:
+def compare_variants(duration_s: int, rounds: int) -> None:
+    """Measure all variants in turn, and print the medians."""
     with tempfile.TemporaryDirectory() as name, running_redis(name) as redis_port:
-        folder = Path(name)
-        runs = [
-            {each: measure_variant(each, redis_port, seconds, folder) for each in VARIANTS}
+        found = [
+            {variant: measure_variant(variant, redis_port, duration_s, Path(name)) for variant in VARIANTS}
             for _ in range(rounds)
         ]
-    print_report(runs)
-
-
-@contextmanager
-def running_redis(folder: str) -> Iterator[int]:
-    """Run a Redis cluster of one node that holds all slots, and yield its port."""
-    port = 10_000 + os.getpid() % 20_000
-    options = ["--save", "", "--dir", folder, "--cluster-enabled", "yes", "--requirepass", PASSWORD]
-    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", *options]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
-        try:
-            time.sleep(1)
-            with Redis(port=port, password=PASSWORD) as redis:
-                redis.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16_383)
-                while b"cluster_state:ok" not in redis.execute_command("CLUSTER", "INFO"):
-                    time.sleep(0.1)
-            yield port
-        finally:
-            server.terminate()
-
-
-def print_report(runs: list[dict[str, Figures]]) -> None:
-    print(f"{'':22} {'req/s':>8} {'of bare':>8} {'req/CPU-s':>10} {'of bare':>8} {'CPU µs':>8}")  # noqa: T201
-    for variant in VARIANTS:
-        per_s, share = median_and_share(runs, variant, lambda figures: figures.per_s)
-        per_cpu_s, cpu_share = median_and_share(runs, variant, lambda figures: figures.per_cpu_s)
-        figures = f"{per_s:8.0f} {share:8.0%} {per_cpu_s:10.0f} {cpu_share:8.0%} {1e6 / per_cpu_s:8.0f}"
-        print(f"{variant:22} {figures}")  # noqa: T201
-
-
-def median_and_share(
-    runs: list[dict[str, Figures]], variant: str, figure: Callable[[Figures], float]
-) -> tuple[float, float]:
-    """Return the median of a figure, and of its share of the bare echo's in the same round."""
-    bare_echo = VARIANTS[0]
-    shares = [figure(run[variant]) / figure(run[bare_echo]) for run in runs]
-    return statistics.median(figure(run[variant]) for run in runs), statistics.median(shares)
+    print_report(found)
 
 
 def main() -> None:
+    """Compare the variants, or serve one of them for the process that does."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=3)

@@ -2,186 +2,161 @@
 
     PYTHONPATH=gen:. python load-tests/ratelimit.py [--seconds 4] [--rounds 3]
 
-Needs `h2load` and `redis-server`. The variants take turns, each in a process of its own; besides requests a
-second the requests per second of the process's CPU are given, which other work on the machine disturbs less.
-Every request is about the same key: "admitted" asks Redis each time, "refused" is answered from memory.
+Needs `h2load` and `redis-server`. The variants take turns, each in a process of its own. The requests per
+second of the process's CPU depend less on what else the machine does than the requests a second. Every
+request is about the same key: "admitted" asks Redis each time, "refused" is answered from memory.
 """
 
 import argparse
 import asyncio
 import os
-import signal
-import socket
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Final
 
-import grpc
 import uvloop
 from envoy.extensions.common.ratelimit.v3 import ratelimit_pb2
 from envoy.service.ratelimit.v3 import rls_pb2
-from grpc_chain import PASSWORD, Figures, cpu_s, load, running_redis
+from measurement import (
+    REDIS_PASSWORD,
+    GrpcLoad,
+    Throughput,
+    build_echo_server,
+    find_free_port,
+    print_report,
+    running_redis,
+    wait_for_sigterm,
+    wait_until_listening,
+)
 
 from chassis.redis.client import connect_redis
 
-SHOULD_RATE_LIMIT_PATH = "/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit"
-LIMITS = """
+SHOULD_RATE_LIMIT_PATH: Final = "/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit"
+RATE_LIMITS: Final = """
 domain: bench
 descriptors:
   - {key: admitted, rate_limit: {unit: year, requests_per_unit: 4000000000}}
   - {key: refused, rate_limit: {unit: year, requests_per_unit: 1}}
 """
-BARE, GETS, ADMITTED, BOTH, REFUSED = VARIANTS = (
+BARE_ECHO, REDIS_GET, ADMITTED, TWO_DESCRIPTORS, REFUSED = VARIANTS = (
     "bare echo",
     "RedisCluster GET, 32 tasks",
     "admitted",
     "admitted, two descriptors",
     "refused",
 )
-KEYS = {BARE: ("admitted",), ADMITTED: ("admitted",), BOTH: ("admitted",) * 2, REFUSED: ("refused",)}
-TASKS = 32
+DESCRIPTOR_KEYS: Final = {
+    BARE_ECHO: ("admitted",),
+    ADMITTED: ("admitted",),
+    TWO_DESCRIPTORS: ("admitted", "admitted"),
+    REFUSED: ("refused",),
+}
+CONCURRENT_GETS: Final = 32
+RESPONSE_BYTES: Final = 180
+"""The size of the answer to an admitted request."""
 
 
 def build_request(variant: str) -> bytes:
+    """Return the request of a variant."""
     entry = ratelimit_pb2.RateLimitDescriptor.Entry
     descriptors = [
         ratelimit_pb2.RateLimitDescriptor(entries=[entry(key=key, value=f"usr_{number}")])
-        for number, key in enumerate(KEYS[variant])
+        for number, key in enumerate(DESCRIPTOR_KEYS[variant])
     ]
     raw: bytes = rls_pb2.RateLimitRequest(domain="bench", descriptors=descriptors).SerializeToString()
     return raw
 
 
-async def echo(port: int) -> None:
-    """Answer any bytes with as many as the answer to an admitted request has."""
-    answer = bytes(180)
-
-    async def echo(_request: bytes, _context: object) -> bytes:
-        return answer
-
-    service, _, method = SHOULD_RATE_LIMIT_PATH[1:].partition("/")
-    handlers: Any = {method: grpc.unary_unary_rpc_method_handler(echo)}
-    server = grpc.aio.server()
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
+async def serve_echo(port: int) -> None:
+    """Answer with as many bytes as the rate limiter does, until SIGTERM."""
+    server = build_echo_server(SHOULD_RATE_LIMIT_PATH, bytes(RESPONSE_BYTES))
     server.add_insecure_port(f"127.0.0.1:{port}")
     await server.start()
-    stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    await stop.wait()
+    await wait_for_sigterm()
     await server.stop(1)
 
 
-async def measure_gets_in_process(redis_port: int, seconds: int) -> Figures:
-    redis = connect_redis([f"127.0.0.1:{redis_port}"], PASSWORD)
+async def measure_gets_here(redis_port: int, duration_s: int) -> Throughput:
+    """Return the throughput of GETs by this process."""
+    redis = connect_redis([f"127.0.0.1:{redis_port}"], REDIS_PASSWORD)
     await redis.set("bench", "x" * 60)
-    until, answered = time.monotonic() + seconds, 0
+    until, answered = time.monotonic() + duration_s, 0
 
-    async def ask() -> None:
+    async def get_repeatedly() -> None:
         nonlocal answered
         while time.monotonic() < until:
             await redis.get("bench")
             answered += 1
 
-    before = time.process_time()
-    await asyncio.gather(*(ask() for _ in range(TASKS)))
-    used_s = time.process_time() - before
+    cpu_before_s = time.process_time()
+    await asyncio.gather(*(get_repeatedly() for _ in range(CONCURRENT_GETS)))
+    cpu_s = time.process_time() - cpu_before_s
     await redis.aclose()
-    return Figures(answered / seconds, answered / used_s)
+    return Throughput(answered / duration_s, answered / cpu_s)
 
 
-def measure_gets(redis_port: int, seconds: int) -> Figures:
-    command = [sys.executable, __file__, "--gets", str(redis_port), "--seconds", str(seconds)]
-    found = subprocess.run(command, capture_output=True, text=True, check=True)
-    per_s, per_cpu_s = found.stdout.split()
-    return Figures(float(per_s), float(per_cpu_s))
+def measure_gets(redis_port: int, duration_s: int) -> Throughput:
+    """Return the throughput of GETs by a process of their own."""
+    command = [sys.executable, __file__, "--gets", str(redis_port), "--seconds", str(duration_s)]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True)
+    per_s, per_cpu_s = printed.stdout.split()
+    return Throughput(float(per_s), float(per_cpu_s))
 
 
-def measure_variant(variant: str, redis_port: int, seconds: int, folder: Path) -> Figures:
-    if variant == GETS:
-        return measure_gets(redis_port, seconds)
-    port = free_port()
+def measure_variant(variant: str, redis_port: int, duration_s: int, folder: Path) -> Throughput:
+    """Return the throughput of a variant in a process of its own."""
+    if variant == REDIS_GET:
+        return measure_gets(redis_port, duration_s)
+    port = find_free_port()
+    environment = limiter_environment(port, redis_port, folder)
     with (
         (folder / f"{variant}.log").open("wb") as log,
-        subprocess.Popen(
-            command(variant, port), env=environment(port, redis_port, folder), stdout=log
-        ) as server,
+        subprocess.Popen(server_command(variant, port), env=environment, stdout=log) as server,
     ):
         try:
             wait_until_listening(port)
-            load(port, 1, folder, SHOULD_RATE_LIMIT_PATH, build_request(variant))
-            before = cpu_s(server.pid)
-            answered, per_s = load(port, seconds, folder, SHOULD_RATE_LIMIT_PATH, build_request(variant))
-            return Figures(per_s, answered / (cpu_s(server.pid) - before))
+            load = GrpcLoad(SHOULD_RATE_LIMIT_PATH, build_request(variant))
+            return load.measure(server, port, duration_s, folder)
         finally:
             server.terminate()
 
 
-def command(variant: str, port: int) -> list[str]:
-    if variant == BARE:
+def server_command(variant: str, port: int) -> list[str]:
+    """Return the command that serves a variant."""
+    if variant == BARE_ECHO:
         return [sys.executable, __file__, "--echo", str(port)]
     return [sys.executable, "-m", "gateway.ratelimit"]
 
 
-def environment(port: int, redis_port: int, folder: Path) -> dict[str, str]:
+def limiter_environment(port: int, redis_port: int, folder: Path) -> dict[str, str]:
+    """Return the environment of the rate limiter, whose limits are in `folder`."""
     return os.environ | {
         "IC_LISTEN_HOST": "127.0.0.1",
         "IC_GRPC_PORT": str(port),
-        "IC_OPS_PORT": str(free_port()),
+        "IC_OPS_PORT": str(find_free_port()),
         "IC_REDIS_NODES": f"127.0.0.1:{redis_port}",
-        "IC_REDIS_PASSWORD": PASSWORD,
+        "IC_REDIS_PASSWORD": REDIS_PASSWORD,
         "IC_LIMITS_DIR": str(folder),
     }
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
-
-
-def wait_until_listening(port: int) -> None:
-    for _ in range(200):
-        with socket.socket() as attempt:
-            if attempt.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    raise SystemExit("the server does not start")
-
-
-def compare_variants(seconds: int, rounds: int) -> None:
+def compare_variants(duration_s: int, rounds: int) -> None:
+    """Measure all variants in turn, and print the medians."""
     with tempfile.TemporaryDirectory() as name, running_redis(name) as redis_port:
         folder = Path(name)
-        (folder / "limits.yaml").write_text(LIMITS)
-        runs = [
-            {each: measure_variant(each, redis_port, seconds, folder) for each in VARIANTS}
+        (folder / "limits.yaml").write_text(RATE_LIMITS)
+        found = [
+            {variant: measure_variant(variant, redis_port, duration_s, folder) for variant in VARIANTS}
             for _ in range(rounds)
         ]
-    print_report(runs)
-
-
-def print_report(runs: list[dict[str, Figures]]) -> None:
-    print(f"{'':26} {'req/s':>8} {'of bare':>8} {'req/CPU-s':>10} {'of bare':>8} {'CPU µs':>8}")  # noqa: T201
-    for variant in VARIANTS:
-        per_s, share = median_and_share(runs, variant, lambda figures: figures.per_s)
-        per_cpu_s, cpu_share = median_and_share(runs, variant, lambda figures: figures.per_cpu_s)
-        figures = f"{per_s:8.0f} {share:8.0%} {per_cpu_s:10.0f} {cpu_share:8.0%} {1e6 / per_cpu_s:8.0f}"
-        print(f"{variant:26} {figures}")  # noqa: T201
-
-
-def median_and_share(
-    runs: list[dict[str, Figures]], variant: str, figure: Callable[[Figures], float]
-) -> tuple[float, float]:
-    """Return the median of a figure, and of its share of the bare echo's in the same round."""
-    shares = [figure(run[variant]) / figure(run[BARE]) for run in runs]
-    return statistics.median(figure(run[variant]) for run in runs), statistics.median(shares)
+    print_report(found)
 
 
 def main() -> None:
+    """Compare the variants, or be the process of one of them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=3)
@@ -189,10 +164,10 @@ def main() -> None:
     parser.add_argument("--gets", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.echo:
-        uvloop.run(echo(given.echo))
+        uvloop.run(serve_echo(given.echo))
     elif given.gets:
-        figures = uvloop.run(measure_gets_in_process(given.gets, given.seconds))
-        print(figures.per_s, figures.per_cpu_s)  # noqa: T201
+        found = uvloop.run(measure_gets_here(given.gets, given.seconds))
+        print(found.per_s, found.per_cpu_s)  # noqa: T201
     else:
         compare_variants(given.seconds, given.rounds)
 

@@ -29,6 +29,8 @@ from ops.paths import PROTOS, REPO, STUBS_DIGEST
 OPERATOR_PACKAGE: Final = "ops.commands"
 COMMAND_PACKAGES: Final = (OPERATOR_PACKAGE, "devstack.commands", "verify.commands")
 """An image holds the operator's commands only; a checkout has all."""
+DISTRIBUTION: Final = "internshipconnect"
+PROJECT_FILE: Final = "pyproject.toml"
 STUBS_COMMAND: Final = "stubs"
 HELP_OPTIONS: Final = ("-h", "--help")
 _SUMMARY: Final = re.compile(r"`ic [\w-]+`: (?P<summary>.+)")
@@ -71,9 +73,21 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        project = tomllib.loads((REPO / "pyproject.toml").read_text())["project"]
-        typer.echo(f"ic {project['version']}")
+        typer.echo(f"ic {read_version()}")
         raise typer.Exit
+
+
+def read_version() -> str:
+    """Return the version of the checkout, or of the installed distribution; "unknown" for copied code."""
+    project_file = REPO / PROJECT_FILE
+    if project_file.exists():
+        return str(tomllib.loads(project_file.read_text())["project"]["version"])
+    import importlib.metadata  # noqa: PLC0415 - nothing is imported for help
+
+    try:
+        return importlib.metadata.version(DISTRIBUTION)
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
 
 
 @app.callback()

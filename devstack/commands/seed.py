@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from devstack import topology
-from devstack.seed import SeedRequest, seeding
+from devstack.seed import seeding
+from devstack.seed.stack_seeding import SeedRequest
 from ops.options import DEFAULT_STACK, StackName
 from ops.progress import StepProgress
 

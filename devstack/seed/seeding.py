@@ -7,7 +7,7 @@ from typing import Final
 
 from chassis.errors import DomainError
 from devstack.local_cluster import LocalCluster
-from devstack.seed import SEED_PASSWORD, SeedRequest, seed_stack
+from devstack.seed.stack_seeding import SEED_PASSWORD, SeedRequest, seed_stack
 from devstack.topology import Topology
 from ops.console import console
 from ops.errors import OpsError

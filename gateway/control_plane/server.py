@@ -11,8 +11,8 @@ from envoy.service.discovery.v3 import ads_pb2_grpc
 from envoy.service.discovery.v3.discovery_pb2 import (
     DeltaDiscoveryResponse,
     DiscoveryResponse,
+    Resource,
 )
-from envoy.service.discovery.v3.discovery_pb2 import Resource as NamedResource
 from envoy.service.status.v3 import csds_pb2_grpc
 from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
@@ -109,7 +109,7 @@ def _delta_response(response: XdsResponse) -> DeltaDiscoveryResponse:
         system_version_info=response.version, type_url=response.resource_type.type_url, nonce=response.nonce
     )
     message.resources.extend(
-        NamedResource(name=one.name, version=one.version, resource=one.body) for one in response.resources
+        Resource(name=one.name, version=one.version, resource=one.body) for one in response.resources
     )
     message.removed_resources.extend(response.removed)
     message.control_plane.identifier = CONTROL_PLANE_IDENTIFIER

@@ -29,7 +29,7 @@ from internshipconnect.options.v1.options_pb2 import RateLimitClass
 COMMITTED_FILE: Final = Path(__file__).with_suffix(".tf.json")
 MAX_URI_BYTES: Final = 8 * 1024
 """Bytes; the longest query within the contracts' bounds is far shorter."""
-_PATH_FIELD: Final = re.compile(r"\{[^}]*\}")
+_PATH_PARAMETER: Final = re.compile(r"\{[^}]*\}")
 
 PLANS: Final = ("FREE", "PREMIUM", "PRO", "ADMIN")
 _RATE_LIMITED_BODY: Final = orjson.dumps(
@@ -47,7 +47,7 @@ _RATE_LIMITED_BODY: Final = orjson.dumps(
     }
 ).decode()
 
-Expression = str
+CloudflareExpression = str
 CloudflareRule = dict[str, Any]
 
 
@@ -113,8 +113,10 @@ def _cache_rule(paths: Sequence[str], max_s: int) -> CloudflareRule:
     return {
         "ref": f"public_reads_{max_s}s",
         "description": f"Public reads that shared caches may keep for {max_s} s",
-        "expression": all_of(
-            'http.request.method in {"GET" "HEAD"}', _without_token(), any_of(map(path_expression, paths))
+        "expression": and_expression(
+            'http.request.method in {"GET" "HEAD"}',
+            _no_authorization_expression(),
+            or_expression(map(path_expression, paths)),
         ),
         "action": "set_cache_settings",
         "action_parameters": {
@@ -131,7 +133,7 @@ def _cache_rule(paths: Sequence[str], max_s: int) -> CloudflareRule:
     }
 
 
-def _without_token() -> Expression:
+def _no_authorization_expression() -> CloudflareExpression:
     return 'not any(http.request.headers.names[*] == "authorization")'
 
 
@@ -144,9 +146,9 @@ def firewall_rules(rpcs: Iterable[RpcSpec]) -> list[CloudflareRule]:
         _block_rule(
             "unknown_methods",
             "Methods that no call has",
-            f"not http.request.method in {_string_set(methods)}",
+            f"not http.request.method in {_string_list(methods)}",
         ),
-        _block_rule("unknown_paths", "Paths that no call has", f"not {any_of(known)}"),
+        _block_rule("unknown_paths", "Paths that no call has", f"not {or_expression(known)}"),
         _block_rule(
             "long_uris", f"URIs of over {MAX_URI_BYTES} bytes", f"len(http.request.uri) gt {MAX_URI_BYTES}"
         ),
@@ -176,13 +178,13 @@ def _load_default_limits() -> RateLimitRuleSet:
 def _highest_limit(limits: RateLimitRuleSet, rate_limit_class: str, calls: int) -> RateLimit | None:
     """Return the highest limit of a class for one address; limits of each call count once a call."""
     by_plan = [(("class", rate_limit_class), ("plan", plan), ("user", "")) for plan in PLANS]
-    found = _limits_at(limits, *by_plan, (("class", rate_limit_class), ("client", "")))
-    for limit in _limits_at(limits, (("class", rate_limit_class), ("call", ""), ("client", ""))):
+    found = _find_limits(limits, *by_plan, (("class", rate_limit_class), ("client", "")))
+    for limit in _find_limits(limits, (("class", rate_limit_class), ("call", ""), ("client", ""))):
         found.append(replace(limit, requests=limit.requests * calls))
     return max(found, key=lambda limit: limit.requests / limit.window_s, default=None)
 
 
-def _limits_at(limits: RateLimitRuleSet, *all_descriptors: Sequence[tuple[str, str]]) -> list[RateLimit]:
+def _find_limits(limits: RateLimitRuleSet, *all_descriptors: Sequence[tuple[str, str]]) -> list[RateLimit]:
     rules = (limits.find_rule(RATE_LIMIT_DOMAIN, descriptors) for descriptors in all_descriptors)
     return [rule.limit for rule in rules if rule is not None and rule.limit is not None]
 
@@ -192,7 +194,7 @@ def _rate_limit_rule(name: str, rpcs: Sequence[RpcSpec], limit: RateLimit) -> Cl
         "ref": f"limit_{name.lower()}",
         "description": f"{name}: {limit.requests} in {limit.window_s} s from one address",
         # The class of most calls needs no list of paths: it covers all calls.
-        "expression": any_of(
+        "expression": or_expression(
             map(_begins_with, _known_prefixes(edge_rpcs()))
             if name == "PUBLIC_API"
             else _call_expressions(rpcs)
@@ -215,18 +217,18 @@ def _rate_limit_rule(name: str, rpcs: Sequence[RpcSpec], limit: RateLimit) -> Cl
     }
 
 
-def _call_expressions(rpcs: Sequence[RpcSpec]) -> Iterator[Expression]:
+def _call_expressions(rpcs: Sequence[RpcSpec]) -> Iterator[CloudflareExpression]:
     """Yield an expression for every path of these calls: HTTP bindings, older paths included, and gRPC."""
     for rpc in rpcs:
         for binding in rpc.http:
-            yield all_of(_is_method(binding.method), path_expression(binding.path))
-    yield f"http.request.uri.path in {_string_set(sorted(rpc.path for rpc in rpcs))}"
+            yield and_expression(_method_expression(binding.method), path_expression(binding.path))
+    yield f"http.request.uri.path in {_string_list(sorted(rpc.path for rpc in rpcs))}"
 
 
-def _is_method(method: str) -> Expression:
+def _method_expression(method: str) -> CloudflareExpression:
     # The gateway answers both alike.
     wanted = ("GET", "HEAD") if method == "GET" else (method,)
-    return f"http.request.method in {_string_set(wanted)}"
+    return f"http.request.method in {_string_list(wanted)}"
 
 
 def _known_prefixes(rpcs: Iterable[RpcSpec]) -> list[str]:
@@ -237,18 +239,18 @@ def _known_prefixes(rpcs: Iterable[RpcSpec]) -> list[str]:
     return [*sorted(roots), *(f"/{service}/" for service in sorted(services))]
 
 
-def _begins_with(prefix: str) -> Expression:
+def _begins_with(prefix: str) -> CloudflareExpression:
     return f'starts_with(http.request.uri.path, "{prefix}")'
 
 
-def _page_expressions(known_prefixes: Sequence[str]) -> list[Expression]:
+def _page_expressions(known_prefixes: Sequence[str]) -> list[CloudflareExpression]:
     """Return conditions for the paths that the gateway answers beside calls, from its own routes."""
     matches = [route["match"] for route in _gateway_routes()]
     families = {match["path_separated_prefix"] for match in matches if "path_separated_prefix" in match}
     exact = {match["path"] for match in matches if "path" in match} | families | {HEALTH_PATH, READY_PATH}
     pages = sorted(path for path in exact if not path.startswith(tuple(known_prefixes)))
     below = [_begins_with(f"{path}/") for path in sorted(families)]
-    return [f"http.request.uri.path in {_string_set(pages)}", *below]
+    return [f"http.request.uri.path in {_string_list(pages)}", *below]
 
 
 def _gateway_routes() -> list[dict[str, Any]]:
@@ -263,17 +265,17 @@ def _gateway_routes() -> list[dict[str, Any]]:
     return routes
 
 
-def _block_rule(ref: str, description: str, expression: Expression) -> CloudflareRule:
+def _block_rule(ref: str, description: str, expression: CloudflareExpression) -> CloudflareRule:
     return {"ref": ref, "description": description, "expression": expression, "action": "block"}
 
 
-def path_expression(path: str) -> Expression:
+def path_expression(path: str) -> CloudflareExpression:
     """Return the expression for paths of a template: a field stands for one segment without a verb."""
     if "{" not in path:
         return f'http.request.uri.path eq "{path}"'
-    pattern = _PATH_FIELD.sub("*", path)
+    pattern = _PATH_PARAMETER.sub("*", path)
     depth = path.count("/")
-    return all_of(
+    return and_expression(
         f'http.request.uri.path wildcard "{pattern}"',
         f'not http.request.uri.path wildcard "{"/*" * (depth + 1)}"',
         'not http.request.uri.path contains ":"',
@@ -286,17 +288,17 @@ def _path_prefix(path: str) -> str:
     return f"/{first}/" if first in {"api", ".well-known"} else f"/{first}"
 
 
-def all_of(*conditions: Expression) -> Expression:
+def and_expression(*conditions: CloudflareExpression) -> CloudflareExpression:
     """Return the expression that all conditions hold."""
     return f"({' and '.join(conditions)})"
 
 
-def any_of(conditions: Iterable[Expression]) -> Expression:
+def or_expression(conditions: Iterable[CloudflareExpression]) -> CloudflareExpression:
     """Return the expression that one of the conditions holds."""
     return f"({' or '.join(conditions)})"
 
 
-def _string_set(values: Iterable[str]) -> str:
+def _string_list(values: Iterable[str]) -> str:
     return "{" + " ".join(f'"{value}"' for value in values) + "}"
 
 

@@ -5,7 +5,7 @@ from typing import Any, Final, Literal
 
 from google.protobuf.json_format import MessageToDict
 
-from gateway import envoy_types as types
+from gateway import envoy_types
 from gateway.envoy.clusters import static_cluster
 from gateway.envoy_types import Bootstrap, parse_message, socket_address, typed_extension
 from gateway.xds.config import ads_config_source
@@ -40,7 +40,7 @@ def build_bootstrap(node: EnvoyNode) -> dict[str, Any]:
             "lds_config": ads_config_source(),
         },
         "bootstrap_extensions": [
-            typed_extension("envoy.bootstrap.internal_listener", types.INTERNAL_LISTENERS),
+            typed_extension("envoy.bootstrap.internal_listener", envoy_types.INTERNAL_LISTENERS),
         ],
         "layered_runtime": {"layers": [{"name": "admin", "admin_layer": {}}]},
         "overload_manager": _overload_manager(),
@@ -65,10 +65,10 @@ def _overload_manager() -> dict[str, Any]:
     """Return the overload manager: it refuses connections beyond a bound, and requests short of memory."""
     connections = typed_extension(
         "envoy.resource_monitors.global_downstream_max_connections",
-        types.DOWNSTREAM_CONNECTIONS,
+        envoy_types.DOWNSTREAM_CONNECTIONS,
         max_active_downstream_connections=MAX_CONNECTIONS,
     )
-    heap = typed_extension(_FIXED_HEAP_MONITOR, types.FIXED_HEAP, max_heap_size_bytes=MAX_HEAP_BYTES)
+    heap = typed_extension(_FIXED_HEAP_MONITOR, envoy_types.FIXED_HEAP, max_heap_size_bytes=MAX_HEAP_BYTES)
     return {
         "refresh_interval": "0.25s",
         "resource_monitors": [connections, heap],

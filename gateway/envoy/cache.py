@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from chassis.contracts import RpcSpec
-from gateway import envoy_types as types
+from gateway import envoy_types
 from gateway.envoy.content_types import grpc_content_type_matcher
 from gateway.envoy.responses import route_response_headers
 from gateway.envoy_types import typed_extension
@@ -34,8 +34,8 @@ def cache_filter() -> dict[str, Any]:
     """Return the cache in memory. A full cache drops the least recently used answer."""
     return typed_extension(
         CACHE_FILTER,
-        types.CACHE,
-        typed_config={"@type": types.MEMORY_CACHE},
+        envoy_types.CACHE,
+        typed_config={"@type": envoy_types.MEMORY_CACHE},
         max_body_bytes=MAX_CACHED_BODY_BYTES,
         # Otherwise a client could send every read on to the services.
         ignore_request_cache_control_header=True,
@@ -135,14 +135,14 @@ def origin_cluster() -> dict[str, Any]:
         "connect_timeout": "1s",
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-                "@type": types.UPSTREAM_HTTP,
+                "@type": envoy_types.UPSTREAM_HTTP,
                 "explicit_http_config": {"http2_protocol_options": {}},
             }
         },
         "transport_socket": typed_extension(
             "envoy.transport_sockets.internal_upstream",
-            types.INTERNAL_UPSTREAM,
-            transport_socket=typed_extension("envoy.transport_sockets.raw_buffer", types.RAW_BUFFER),
+            envoy_types.INTERNAL_UPSTREAM,
+            transport_socket=typed_extension("envoy.transport_sockets.raw_buffer", envoy_types.RAW_BUFFER),
         ),
         "load_assignment": {"cluster_name": ORIGIN, "endpoints": [{"lb_endpoints": [member]}]},
     }

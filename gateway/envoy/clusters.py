@@ -3,7 +3,7 @@
 from typing import Any
 
 from chassis.grpc.server import MAX_CALLS_PER_CONNECTION
-from gateway import envoy_types as types
+from gateway import envoy_types
 from gateway.envoy.cache import origin_cluster
 from gateway.envoy.edge_config import OTLP_CLUSTER, EdgeConfig
 from gateway.envoy.rate_limits import RATE_LIMIT_CLUSTER
@@ -36,7 +36,7 @@ def http2_options() -> dict[str, Any]:
     }
     return {
         "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-            "@type": types.UPSTREAM_HTTP,
+            "@type": envoy_types.UPSTREAM_HTTP,
             "explicit_http_config": {"http2_protocol_options": options},
         }
     }

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from chassis.contracts import Contracts, RpcSpec
-from gateway import envoy_types as types
+from gateway import envoy_types
 from gateway.api_surface import OLDER_PATH_HEADERS, edge_rpcs, writable_enum_names
 from gateway.envoy.cache import ORIGIN, cache_filter, is_cacheable
 from gateway.envoy.content_types import render_content_types
@@ -14,11 +14,9 @@ from gateway.envoy.edge_config import MAX_BODY_BYTES
 from gateway.envoy.lua_tables import render_request_tables
 from gateway.envoy.rate_limits import CALLER_FILTER, RATE_LIMIT_FILTER, caller_filter, rate_limit_filter
 from gateway.envoy.responses import compressor_filters, header_mutation_filter
-from gateway.envoy.tokens import JWT_FILTER as TOKENS
-from gateway.envoy.tokens import token_filter
+from gateway.envoy.tokens import JWT_FILTER, token_filter
 from gateway.envoy_types import typed_extension
-from gateway.xds.fault_filter import FAULT_FILTER as FAULTS
-from gateway.xds.fault_filter import NO_FAULT
+from gateway.xds.fault_filter import FAULT_FILTER, NO_FAULT
 from gateway.xds.mesh import Mesh
 
 LUA_FILTER: Final = "envoy.filters.http.lua"
@@ -33,7 +31,7 @@ TRANSCODER_FILTER: Final = "envoy.filters.http.grpc_json_transcoder"
 FILTERS_SKIPPED_BY_CONDITIONAL_READS: Final = (
     BUFFER_FILTER,
     TRANSCODER_FILTER,
-    TOKENS,
+    JWT_FILTER,
     CALLER_FILTER,
     RATE_LIMIT_FILTER,
 )
@@ -72,12 +70,12 @@ def edge_filters(contracts: Contracts, mesh: Mesh) -> list[dict[str, Any]]:
     return [
         header_mutation_filter(tls=mesh.gateway.tls is not None),
         # Before the script, which knows no call with the method OPTIONS.
-        typed_extension(CORS_FILTER, types.CORS),
+        typed_extension(CORS_FILTER, envoy_types.CORS),
         _lua_filter(contracts),
         _probe_filter(READY_FILTER, READY_PATH, {name: {"value": 1} for name in sorted(mesh.services)}),
         _probe_filter(HEALTH_FILTER, HEALTH_PATH, {}),
         *compressor_filters(),
-        typed_extension(GRPC_WEB_FILTER, types.GRPC_WEB),
+        typed_extension(GRPC_WEB_FILTER, envoy_types.GRPC_WEB),
         cache_filter(),
         *_call_filters(contracts, rpcs),
         token_filter(rpcs, ORIGIN, _jwks_path(contracts)),
@@ -103,18 +101,18 @@ def origin_filters(contracts: Contracts, mesh: Mesh) -> list[dict[str, Any]]:
 
 def _call_filters(contracts: Contracts, rpcs: Iterable[RpcSpec]) -> list[dict[str, Any]]:
     return [
-        typed_extension(BUFFER_FILTER, types.BUFFER, max_request_bytes=MAX_BODY_BYTES),
+        typed_extension(BUFFER_FILTER, envoy_types.BUFFER, max_request_bytes=MAX_BODY_BYTES),
         _transcoder_filter(contracts, rpcs),
     ]
 
 
 def _fault_filter() -> dict[str, Any]:
     """Return the filter of faults, disabled: a virtual host enables it, also for open connections."""
-    return {"name": FAULTS, "typed_config": NO_FAULT, "disabled": True}
+    return {"name": FAULT_FILTER, "typed_config": NO_FAULT, "disabled": True}
 
 
 def _router_filter() -> dict[str, Any]:
-    return typed_extension("envoy.filters.http.router", types.ROUTER)
+    return typed_extension("envoy.filters.http.router", envoy_types.ROUTER)
 
 
 def _jwks_path(contracts: Contracts) -> str:
@@ -128,7 +126,7 @@ def _jwks_path(contracts: Contracts) -> str:
 
 def _lua_filter(contracts: Contracts) -> dict[str, Any]:
     source = render_lua_source(contracts)
-    return typed_extension(LUA_FILTER, types.LUA, default_source_code={"inline_string": source})
+    return typed_extension(LUA_FILTER, envoy_types.LUA, default_source_code={"inline_string": source})
 
 
 def render_lua_source(contracts: Contracts) -> str:
@@ -172,14 +170,14 @@ def _probe_filter(name: str, path: str, needs: Mapping[str, Any]) -> dict[str, A
     }
     if needs:
         fields["cluster_min_healthy_percentages"] = dict(needs)
-    return typed_extension(name, types.HEALTH_CHECK, **fields)
+    return typed_extension(name, envoy_types.HEALTH_CHECK, **fields)
 
 
 def _transcoder_filter(contracts: Contracts, rpcs: Iterable[RpcSpec]) -> dict[str, Any]:
     """Return the transcoder with the descriptors in it, so that a changed contract changes the listener."""
     return typed_extension(
         TRANSCODER_FILTER,
-        types.TRANSCODER,
+        envoy_types.TRANSCODER,
         proto_descriptor_bin=base64.b64encode(contracts.descriptor_set).decode(),
         services=sorted({rpc.service for rpc in rpcs}),
         convert_grpc_status=True,

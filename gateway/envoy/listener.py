@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from chassis.contracts import Contracts
-from gateway import envoy_types as types
+from gateway import envoy_types
 from gateway.envoy.cache import ORIGIN
 from gateway.envoy.edge_config import MAX_BODY_BYTES, OTLP_CLUSTER, EdgeConfig
 from gateway.envoy.filters import edge_filters, origin_filters
@@ -79,7 +79,7 @@ def _http_connection_manager(
 ) -> dict[str, Any]:
     return typed_extension(
         "envoy.filters.network.http_connection_manager",
-        types.HTTP_CONNECTION_MANAGER,
+        envoy_types.HTTP_CONNECTION_MANAGER,
         stat_prefix=name,
         rds={"route_config_name": routes, "config_source": ads_config_source()},
         http_filters=list(filters),
@@ -94,7 +94,7 @@ def _tls_transport_socket(files: TlsFiles) -> dict[str, Any]:
     }
     return typed_extension(
         "envoy.transport_sockets.tls",
-        types.DOWNSTREAM_TLS,
+        envoy_types.DOWNSTREAM_TLS,
         common_tls_context={
             "alpn_protocols": list(_ALPN_PROTOCOLS),
             "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
@@ -142,7 +142,7 @@ def _access_log() -> dict[str, Any]:
         "upstream": "%UPSTREAM_HOST%",
     }
     return typed_extension(
-        "envoy.access_loggers.stdout", types.STDOUT_LOG, log_format={"json_format": fields}
+        "envoy.access_loggers.stdout", envoy_types.STDOUT_LOG, log_format={"json_format": fields}
     ) | {"filter": {"not_health_check_filter": {}}}
 
 
@@ -151,7 +151,10 @@ def _tracing(edge: EdgeConfig) -> dict[str, Any]:
         return {}
     exporter = {"envoy_grpc": {"cluster_name": OTLP_CLUSTER}, "timeout": "1s"}
     provider = typed_extension(
-        "envoy.tracers.opentelemetry", types.OPENTELEMETRY, grpc_service=exporter, service_name=EDGE_LISTENER
+        "envoy.tracers.opentelemetry",
+        envoy_types.OPENTELEMETRY,
+        grpc_service=exporter,
+        service_name=EDGE_LISTENER,
     )
     tracing = {
         "provider": provider,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from gateway.envoy.responses import header_value_option
-from gateway.pages import (
+from gateway.pages.landing_pages import (
     LANDING_PAGE_CSP,
     LANDING_PAGES,
     PAGE_LANGUAGES,

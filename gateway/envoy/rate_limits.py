@@ -6,9 +6,8 @@ from typing import Any, Final
 
 from chassis.client_network import CLIENT_NETWORK_BITS, EMBEDDED_IPV4_FORMS
 from chassis.contracts import RpcSpec
-from gateway import envoy_types as types
-from gateway.envoy.tokens import CLAIMS_KEY
-from gateway.envoy.tokens import JWT_FILTER as TOKEN_FILTER
+from gateway import envoy_types
+from gateway.envoy.tokens import CLAIMS_KEY, JWT_FILTER
 from gateway.envoy_types import typed_extension
 from internshipconnect.options.v1.options_pb2 import RateLimitClass
 
@@ -36,7 +35,7 @@ def caller_filter(rpcs: Iterable[RpcSpec]) -> dict[str, Any]:
     It is always there: otherwise clients could claim an identity.
     """
     return typed_extension(
-        CALLER_FILTER, types.LUA, default_source_code={"inline_string": render_caller_lua(rpcs)}
+        CALLER_FILTER, envoy_types.LUA, default_source_code={"inline_string": render_caller_lua(rpcs)}
     )
 
 
@@ -44,7 +43,7 @@ def rate_limit_filter() -> dict[str, Any]:
     """Return the filter that calls the limiter. When the limiter does not answer, the call passes."""
     return typed_extension(
         RATE_LIMIT_FILTER,
-        types.RATE_LIMIT,
+        envoy_types.RATE_LIMIT,
         domain=RATE_LIMIT_DOMAIN,
         timeout=f"{RATE_LIMIT_TIMEOUT_S}s",
         failure_mode_deny=False,
@@ -126,7 +125,7 @@ def _generic_key(descriptor: str, value: str) -> dict[str, Any]:
 
 
 def _claim_metadata(descriptor: str, claim: str) -> dict[str, Any]:
-    return _metadata_action(descriptor, TOKEN_FILTER, CLAIMS_KEY, claim)
+    return _metadata_action(descriptor, JWT_FILTER, CLAIMS_KEY, claim)
 
 
 def _caller_metadata(name: str) -> dict[str, Any]:

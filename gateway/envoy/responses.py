@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from chassis.contracts import RpcSpec
-from gateway import envoy_types as types
+from gateway import envoy_types
 from gateway.envoy_types import typed_extension
 
 CORS_REQUEST_HEADERS: Final = (
@@ -80,7 +80,7 @@ def header_mutation_filter(*, tls: bool) -> dict[str, Any]:
     unreadable = {"key_matcher": {"safe_regex": {"regex": "|".join(REMOVED_REQUEST_HEADERS)}}}
     return typed_extension(
         HEADER_MUTATION_FILTER,
-        types.HEADER_MUTATION,
+        envoy_types.HEADER_MUTATION,
         mutations={
             "request_mutations": [{"remove_on_match": unreadable}],
             "response_mutations": [
@@ -106,7 +106,7 @@ def local_reply_config() -> dict[str, Any]:
 def route_response_headers(*headers: tuple[str, str]) -> dict[str, Any]:
     """Return the settings of a route that add these headers to all its answers, also to Envoy's own."""
     mutations = {"response_mutations": [{"append": header_value_option(*one)} for one in headers]}
-    return {HEADER_MUTATION_FILTER: {"@type": types.HEADER_MUTATION_PER_ROUTE, "mutations": mutations}}
+    return {HEADER_MUTATION_FILTER: {"@type": envoy_types.HEADER_MUTATION_PER_ROUTE, "mutations": mutations}}
 
 
 def _add_if_absent(name: str, value: str) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def cors_policy(origins: Sequence[str], rpcs: Iterable[RpcSpec]) -> dict[str, An
     """Return the CORS policy for these origins, exact ones such as `https://app.example.com`, or `*`."""
     methods = sorted({binding.method for rpc in rpcs for binding in rpc.http} | {"OPTIONS"})
     return {
-        "@type": types.CORS_POLICY,
+        "@type": envoy_types.CORS_POLICY,
         "allow_origin_string_match": [
             {"safe_regex": {"regex": ".*"}} if origin == "*" else {"exact": origin} for origin in origins
         ],
@@ -136,15 +136,17 @@ def compressor_filters() -> list[dict[str, Any]]:
     Streams must not wait for either.
     """
     return [
-        _compressor("brotli", "envoy.compression.brotli.compressor", types.BROTLI, quality=4),
-        _compressor("gzip", "envoy.compression.gzip.compressor", types.GZIP, compression_level="BEST_SPEED"),
+        _compressor("brotli", "envoy.compression.brotli.compressor", envoy_types.BROTLI, quality=4),
+        _compressor(
+            "gzip", "envoy.compression.gzip.compressor", envoy_types.GZIP, compression_level="BEST_SPEED"
+        ),
     ]
 
 
 def _compressor(name: str, library: str, type_url: str, **settings: Any) -> dict[str, Any]:
     return typed_extension(
         f"envoy.filters.http.compressor.{name}",
-        types.COMPRESSOR,
+        envoy_types.COMPRESSOR,
         compressor_library=typed_extension(library, type_url, **settings),
         choose_first=name == "brotli",
         response_direction_config={

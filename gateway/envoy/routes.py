@@ -5,10 +5,10 @@ from typing import Any, Final
 
 from chassis.call_context import SENT_TIMEOUT_METADATA_KEY
 from chassis.contracts import Contracts, RpcSpec
-from gateway import envoy_types as types
+from gateway import envoy_types
 from gateway.api_surface import edge_rpcs, service_of
-from gateway.envoy.cache import CACHE_FILTER as CACHE
 from gateway.envoy.cache import (
+    CACHE_FILTER,
     ORIGIN,
     cache_duration_metadata,
     cached_read_routes,
@@ -29,11 +29,10 @@ from gateway.envoy.pages import page_routes
 from gateway.envoy.rate_limits import rate_limit_actions
 from gateway.envoy.reflection import reflection_routes
 from gateway.envoy.responses import cors_policy, header_value_option
-from gateway.envoy.tokens import JWT_FILTER as TOKENS
+from gateway.envoy.tokens import JWT_FILTER
 from gateway.envoy_types import typed_extension
 from gateway.xds.config import RETRY_SETTINGS, format_duration
-from gateway.xds.fault_filter import FAULT_FILTER as FAULTS
-from gateway.xds.fault_filter import NO_FAULT, http_fault_settings
+from gateway.xds.fault_filter import FAULT_FILTER, NO_FAULT, http_fault_settings
 from gateway.xds.mesh import Mesh, ServiceFault
 from internshipconnect.options.v1 import options_pb2
 
@@ -58,7 +57,7 @@ def build_edge_routes(contracts: Contracts, mesh: Mesh, edge: EdgeConfig) -> dic
     calls = [call for rpc in rpcs for call in _call_routes(rpc, mesh)]
     routes = [
         *(
-            _without_filters(route, CACHE, LUA_FILTER, BUFFER_FILTER, TRANSCODER_FILTER, TOKENS)
+            _without_filters(route, CACHE_FILTER, LUA_FILTER, BUFFER_FILTER, TRANSCODER_FILTER, JWT_FILTER)
             for route in reflection_routes(rpcs, limited=bool(mesh.gateway.rate_limits))
         ),
         # `/companies/me` matches the path of a company's page.
@@ -93,7 +92,7 @@ def build_origin_routes(contracts: Contracts, mesh: Mesh) -> dict[str, Any]:
 
 def _virtual_host(name: str, routes: list[dict[str, Any]], mesh: Mesh) -> dict[str, Any]:
     """Return the virtual host; it enables the fault filter, which decides before transcoding."""
-    filters = {FAULTS: NO_FAULT} if mesh.faults else {}
+    filters = {FAULT_FILTER: NO_FAULT} if mesh.faults else {}
     return {"name": name, "domains": ["*"], "routes": routes, "typed_per_filter_config": filters}
 
 
@@ -103,11 +102,11 @@ def _transcoded_call_route(match: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without_cache(route: dict[str, Any]) -> dict[str, Any]:
-    return _without_filters(route, CACHE)
+    return _without_filters(route, CACHE_FILTER)
 
 
 def _without_filters(route: dict[str, Any], *filters: str) -> dict[str, Any]:
-    off = {name: {"@type": types.FILTER_CONFIG, "disabled": True} for name in filters}
+    off = {name: {"@type": envoy_types.FILTER_CONFIG, "disabled": True} for name in filters}
     return route | {"typed_per_filter_config": {**route.get("typed_per_filter_config", {}), **off}}
 
 
@@ -125,7 +124,7 @@ def build_retry_policy(*, is_repeatable: bool) -> dict[str, Any]:
         "retry_on": ",".join((*RETRY_ON_UNSENT, *RETRY_ON_UNANSWERED) if is_repeatable else RETRY_ON_UNSENT),
         **RETRY_SETTINGS,
         "retry_priority": typed_extension(
-            "envoy.retry_priorities.previous_priorities", types.PREVIOUS_PRIORITIES, update_frequency=1
+            "envoy.retry_priorities.previous_priorities", envoy_types.PREVIOUS_PRIORITIES, update_frequency=1
         ),
     }
 
@@ -197,4 +196,4 @@ def _with_fault(route: dict[str, Any], fault: ServiceFault | None) -> dict[str, 
     action = route["route"]
     if fault.delay is not None and action["timeout"] != NO_TIMEOUT:
         action["max_stream_duration"] = {"max_stream_duration": action["timeout"]}
-    return route | {"typed_per_filter_config": {FAULTS: http_fault_settings(fault)}}
+    return route | {"typed_per_filter_config": {FAULT_FILTER: http_fault_settings(fault)}}

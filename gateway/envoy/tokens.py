@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from chassis.contracts import RpcSpec
 from chassis.security.tokens import AUDIENCE, ISSUER
-from gateway import envoy_types as types
+from gateway import envoy_types
 from gateway.envoy_types import typed_extension
 
 JWT_FILTER: Final = "envoy.filters.http.jwt_authn"
@@ -23,7 +23,7 @@ def token_filter(rpcs: Iterable[RpcSpec], keys_cluster: str, keys_path: str) -> 
     """Return the filter that refuses calls with an invalid token, or without one if the RPC needs it."""
     return typed_extension(
         JWT_FILTER,
-        types.JWT,
+        envoy_types.JWT,
         providers={_JWT_PROVIDER: _provider(keys_cluster, keys_path)},
         rules=[{"match": {"path": rpc.path}, "requires": _requirement(rpc)} for rpc in rpcs],
     )

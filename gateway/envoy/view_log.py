@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from chassis.contracts import RpcSpec
-from gateway import envoy_types as types
+from gateway import envoy_types
 from gateway.envoy.cache import path_match
 from gateway.envoy_types import typed_extension
 from gateway.ratelimit.view_log import PREFETCH_HEADERS
@@ -26,7 +26,7 @@ def view_access_log(rpcs: Iterable[RpcSpec]) -> dict[str, Any]:
     ]
     log = typed_extension(
         "envoy.access_loggers.http_grpc",
-        types.GRPC_LOG,
+        envoy_types.GRPC_LOG,
         common_config={
             "log_name": VIEW_LOG_NAME,
             "transport_api_version": "V3",

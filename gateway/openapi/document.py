@@ -17,10 +17,10 @@ from gateway.openapi.responses import (
     success_headers,
     unused_headers,
 )
-from gateway.openapi.schemas import SchemaBuilder, descriptor_of, needs_value
+from gateway.openapi.schemas import SchemaBuilder, descriptor_of, is_required_in_request
 from internshipconnect.options.v1 import options_pb2
 
-INFO: Final = {
+API_INFO: Final = {
     "title": "InternshipConnect",
     "version": "v1",
     "description": "Students find internships and apply; companies post them and hire.\n\n"
@@ -43,14 +43,14 @@ def build_openapi(descriptor_set: Path, server_url: str = "/", *, with_older: bo
     """
     comments = read_comments(descriptor_set)
     schemas = SchemaBuilder(comments, edge_rpcs())
-    operations = _Operations(schemas, comments, with_older=with_older)
-    paths = operations.paths() | _probe_paths()
+    operations = _OperationBuilder(schemas, comments, with_older=with_older)
+    paths = operations.build_paths() | _probe_paths()
     left_out = unused_headers(with_older=with_older)
     return {
         "openapi": "3.1.0",
-        "info": INFO,
+        "info": API_INFO,
         "servers": [{"url": server_url, "description": "This gateway"}],
-        "tags": operations.tags(),
+        "tags": operations.build_tags(),
         "security": [{"accessToken": []}],
         "paths": paths,
         "components": {
@@ -68,97 +68,98 @@ def build_openapi(descriptor_set: Path, server_url: str = "/", *, with_older: bo
     }
 
 
-class _Operations:
+class _OperationBuilder:
     def __init__(self, schemas: SchemaBuilder, comments: Mapping[str, str], *, with_older: bool) -> None:
         self._schemas = schemas
         self._comments = comments
         self._rpcs = edge_rpcs()
         self._with_older = with_older
 
-    def tags(self) -> list[dict[str, str]]:
+    def build_tags(self) -> list[dict[str, str]]:
         services = {rpc.service: self._comments.get(rpc.service, "") for rpc in self._rpcs}
-        tags = {_tag_of(name): text for name, text in services.items()} | {
+        tags = {_tag_name(name): text for name, text in services.items()} | {
             "Gateway": "Probes of the gateway."
         }
         return [{"name": name, "description": text} for name, text in sorted(tags.items())]
 
-    def paths(self) -> dict[str, Any]:
+    def build_paths(self) -> dict[str, Any]:
         paths: dict[str, Any] = {}
         for rpc in self._rpcs:
             for number, binding in enumerate(rpc.http if self._with_older else rpc.http[:1]):
-                operation = self._operation(rpc, binding, number=number)
-                paths.setdefault(_json_path(binding.path), {})[binding.method.lower()] = operation
+                operation = self._build_operation(rpc, binding, number=number)
+                paths.setdefault(_path_template(binding.path), {})[binding.method.lower()] = operation
         return dict(sorted(paths.items()))
 
-    def _operation(self, rpc: RpcSpec, binding: HttpBinding, *, number: int) -> dict[str, Any]:
-        older = number > 0
+    def _build_operation(self, rpc: RpcSpec, binding: HttpBinding, *, number: int) -> dict[str, Any]:
+        is_deprecated = number > 0
         comment = self._comments.get(rpc.full_name, "")
         operation: dict[str, Any] = {
             "operationId": rpc.name + _OLDER_PATH_SUFFIXES[number],
-            "tags": [_tag_of(rpc.service)],
+            "tags": [_tag_name(rpc.service)],
             "summary": comment.split(". ")[0].split("\n")[0].rstrip("."),
             "description": f"{comment}\n\n{_policy_text(rpc)}",
-            "parameters": self._parameters(rpc, binding),
-            "responses": self._responses(rpc, older=older),
+            "parameters": self._build_parameters(rpc, binding),
+            "responses": self._build_responses(rpc, is_deprecated=is_deprecated),
             "security": _security(rpc),
         }
         if binding.body:
-            operation["requestBody"] = self._body(rpc, binding)
-        if older:
+            operation["requestBody"] = self._build_request_body(rpc, binding)
+        if is_deprecated:
             operation["deprecated"] = True
         return operation
 
-    def _parameters(self, rpc: RpcSpec, binding: HttpBinding) -> list[dict[str, Any]]:
-        in_path = _path_fields(binding)
+    def _build_parameters(self, rpc: RpcSpec, binding: HttpBinding) -> list[dict[str, Any]]:
+        in_path = _path_parameter_names(binding)
         fields = {field.name: field for field in descriptor_of(rpc.request_type).fields}
-        parameters = [self._parameter(fields[name], "path") for name in in_path]
+        parameters = [self._build_parameter(fields[name], "path") for name in in_path]
         if binding.body != "*":
             parameters += [
-                self._parameter(field, "query")
+                self._build_parameter(field, "query")
                 for field in fields.values()
                 if field.name not in {*in_path, binding.body}
             ]
         return parameters + _header_parameters(rpc)
 
-    def _parameter(self, field: FieldDescriptor, place: str) -> dict[str, Any]:
-        schema = self._schemas.field(field, sent=True)
+    def _build_parameter(self, field: FieldDescriptor, location: str) -> dict[str, Any]:
+        schema = self._schemas.build_field_schema(field, is_request=True)
         parameter = {
             "name": field.json_name,
-            "in": place,
+            "in": location,
             "description": schema.pop("description", ""),
             "schema": schema,
             "example": schema.pop("examples")[0],
         }
-        return parameter | ({"required": True} if place == "path" or needs_value(field) else {})
+        return parameter | ({"required": True} if location == "path" or is_required_in_request(field) else {})
 
-    def _body(self, rpc: RpcSpec, binding: HttpBinding) -> dict[str, Any]:
+    def _build_request_body(self, rpc: RpcSpec, binding: HttpBinding) -> dict[str, Any]:
         request = descriptor_of(rpc.request_type)
-        needed = frozenset(field.json_name for field in request.fields if needs_value(field))
-        example = self._schemas.examples.of_request(rpc.request_type, needed)
+        needed = frozenset(field.json_name for field in request.fields if is_required_in_request(field))
+        example = self._schemas.examples.build_request_example(rpc.request_type, needed)
         if binding.body == "*":
-            in_path = frozenset(_path_fields(binding))
-            schema = self._schemas.body(request, in_path)
+            in_path = frozenset(_path_parameter_names(binding))
+            schema = self._schemas.build_body_schema(request, in_path)
             example = {name: value for name, value in example.items() if name in schema["properties"]}
         else:
             field = request.fields_by_name[binding.body]
-            schema, example = self._schemas.field(field, sent=True), example[field.json_name]
+            schema = self._schemas.build_field_schema(field, is_request=True)
+            example = example[field.json_name]
         required = "$ref" in schema or bool(schema.get("required"))
         content = {"application/json": {"schema": schema, "example": example}}
         return {"description": _body_description(schema), "required": required, "content": content}
 
-    def _responses(self, rpc: RpcSpec, *, older: bool) -> dict[str, Any]:
+    def _build_responses(self, rpc: RpcSpec, *, is_deprecated: bool) -> dict[str, Any]:
         response = descriptor_of(rpc.response_type)
-        kind = "text/event-stream" if rpc.server_streaming else "application/json"
-        answer: dict[str, Any] = {"schema": {"type": "string"}, "example": EVENT_EXAMPLE}
+        content_type = "text/event-stream" if rpc.server_streaming else "application/json"
+        media_type: dict[str, Any] = {"schema": {"type": "string"}, "example": EVENT_EXAMPLE}
         if not rpc.server_streaming:
-            example = self._schemas.examples.of_message(response, sent=False)
-            answer = {"schema": self._schemas.reference(response), "example": example}
-        done = {
-            "description": _first_sentence(self._comments, response),
-            "headers": success_headers(rpc, older=older),
-            "content": {kind: answer},
+            example = self._schemas.examples.build_message_example(response, is_request=False)
+            media_type = {"schema": self._schemas.build_schema_reference(response), "example": example}
+        success = {
+            "description": _response_description(self._comments, response),
+            "headers": success_headers(rpc, is_deprecated=is_deprecated),
+            "content": {content_type: media_type},
         }
-        return {"200": done} | error_responses(rpc, older=older)
+        return {"200": success} | error_responses(rpc, is_deprecated=is_deprecated)
 
 
 def _body_description(schema: Mapping[str, Any]) -> str:
@@ -198,11 +199,11 @@ def _security(rpc: RpcSpec) -> list[dict[str, list[str]]]:
     return [{}, signed_in] if rpc.is_public else [signed_in]
 
 
-def _path_fields(binding: HttpBinding) -> list[str]:
+def _path_parameter_names(binding: HttpBinding) -> list[str]:
     return _PATH_FIELD.findall(binding.path)
 
 
-def _json_path(path: str) -> str:
+def _path_template(path: str) -> str:
     return _PATH_FIELD.sub(lambda field: "{" + _camel_case(field.group(1)) + "}", path)
 
 
@@ -210,16 +211,16 @@ def _camel_case(name: str) -> str:
     return re.sub(r"_([a-z])", lambda letter: letter.group(1).upper(), name)
 
 
-def _tag_of(service: str) -> str:
+def _tag_name(service: str) -> str:
     return service.rsplit(".", 1)[-1].removesuffix("Service")
 
 
-def _first_sentence(comments: Mapping[str, str], message: Descriptor) -> str:
+def _response_description(comments: Mapping[str, str], message: Descriptor) -> str:
     return comments.get(message.full_name, message.name).split("\n")[0]
 
 
 def _probe_paths() -> dict[str, Any]:
-    def answer(description: str, status: str) -> dict[str, Any]:
+    def response(description: str, status: str) -> dict[str, Any]:
         word = {"type": "string", "description": "The state in a word.", "examples": [status]}
         schema = {
             "type": "object",
@@ -230,7 +231,7 @@ def _probe_paths() -> dict[str, Any]:
         content = {"application/json": {"schema": schema, "example": {"status": status}}}
         return {"description": description, "content": content}
 
-    def probe(name: str, summary: str, up: str, down: str, why: str) -> dict[str, Any]:
+    def path_item(name: str, summary: str, up: str, down: str, why: str) -> dict[str, Any]:
         return {
             "get": {
                 "operationId": name,
@@ -238,15 +239,15 @@ def _probe_paths() -> dict[str, Any]:
                 "description": f"{summary}. For load balancers; it takes no token and is not limited.",
                 "tags": ["Gateway"],
                 "security": [{}],
-                "responses": {"200": answer("Yes.", up), "503": answer(why, down)},
+                "responses": {"200": response("Yes.", up), "503": response(why, down)},
             }
         }
 
     return {
-        "/health": probe(
+        "/health": path_item(
             *("GetHealth", "Whether the gateway takes requests", "ok", "draining", "It is shutting down.")
         ),
-        "/ready": probe(
+        "/ready": path_item(
             *("GetReadiness", "Whether every service answers", "ready", "not ready", "One does not.")
         ),
     }

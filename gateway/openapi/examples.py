@@ -42,22 +42,22 @@ class ExampleBuilder:
         self._comments = comments
         self._validator = Validator()
 
-    def of_field(self, field: FieldDescriptor, *, sent: bool) -> Any:
+    def build_field_example(self, field: FieldDescriptor, *, is_request: bool) -> Any:
         """Return a value of the field; for a list, a list with one item."""
-        item = self._item(field, sent=sent)
+        item = self._build_item_example(field, is_request=is_request)
         return [item] if field.is_repeated else item
 
-    def of_message(self, message: Descriptor, *, sent: bool) -> dict[str, Any]:
+    def build_message_example(self, message: Descriptor, *, is_request: bool) -> dict[str, Any]:
         """Return an object with all fields that are sent or answered."""
-        fields = [field for field in message.fields if not (sent and is_output_only(field))]
-        return {field.json_name: self.of_field(field, sent=sent) for field in fields}
+        fields = [field for field in message.fields if not (is_request and is_output_only(field))]
+        return {field.json_name: self.build_field_example(field, is_request=is_request) for field in fields}
 
-    def of_request(self, message: type[Message], needed: frozenset[str]) -> dict[str, Any]:
+    def build_request_example(self, message: type[Message], needed: frozenset[str]) -> dict[str, Any]:
         """Return a request that the contract accepts, with all fields, or fewer if these are exclusive.
 
         `needed` names the required fields by their JSON names.
         """
-        full = self.of_message(cast(Descriptor, message.DESCRIPTOR), sent=True)
+        full = self.build_message_example(cast(Descriptor, message.DESCRIPTOR), is_request=True)
         return next(
             (one for one in _candidate_requests(full, needed) if self._is_accepted(message, one)), full
         )
@@ -68,25 +68,27 @@ class ExampleBuilder:
         except ParseError:
             return False
 
-    def _item(self, field: FieldDescriptor, *, sent: bool) -> Any:
+    def _build_item_example(self, field: FieldDescriptor, *, is_request: bool) -> Any:
         policy: options_pb2.FieldPolicy = field.GetOptions().Extensions[options_pb2.field]
         if policy.example:
             return json.loads(policy.example)
         if field.message_type is not None:
-            return self._held(field.message_type, self._shown(field), sent=sent)
+            return self._build_nested_example(
+                field.message_type, self._find_comment_example(field), is_request=is_request
+            )
         if field.enum_type is not None:
             return _example_enum(field)
-        shown = self._shown(field)
+        shown = self._find_comment_example(field)
         return _example_from_rules(field) if shown is None else _parse_example(field, shown)
 
-    def _held(self, message: Descriptor, shown: str | None, *, sent: bool) -> Any:
+    def _build_nested_example(self, message: Descriptor, shown: str | None, *, is_request: bool) -> Any:
         if message.full_name == "google.protobuf.Timestamp":
             return shown or _EXAMPLE_TIME
         if message.full_name == "google.protobuf.FieldMask":
             return shown or "name"
-        return self.of_message(message, sent=sent)
+        return self.build_message_example(message, is_request=is_request)
 
-    def _shown(self, field: FieldDescriptor) -> str | None:
+    def _find_comment_example(self, field: FieldDescriptor) -> str | None:
         found = _EXAMPLE_IN_COMMENT.search(self._comments.get(field.full_name, ""))
         return found.group(1) if found else None
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-_VERBS = ("get", "post", "patch", "put", "delete")
+_HTTP_METHODS = ("get", "post", "patch", "put", "delete")
 
 
 def render_page(document: Mapping[str, Any]) -> str:
@@ -26,10 +26,10 @@ def render_page(document: Mapping[str, Any]) -> str:
 
 def _sections_by_tag(document: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, str], list[dict[str, Any]]]]:
     operations = [
-        {"verb": verb.upper(), "path": path, **operation}
+        {"method": method.upper(), "path": path, **operation}
         for path, item in document["paths"].items()
-        for verb, operation in item.items()
-        if verb in _VERBS
+        for method, operation in item.items()
+        if method in _HTTP_METHODS
     ]
     for tag in document["tags"]:
         yield tag, [operation for operation in operations if tag["name"] in operation["tags"]]

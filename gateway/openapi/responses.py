@@ -48,15 +48,18 @@ def header_components() -> dict[str, Any]:
     }
 
 
-def success_headers(rpc: RpcSpec, *, older: bool) -> dict[str, Any]:
+def success_headers(rpc: RpcSpec, *, is_deprecated: bool) -> dict[str, Any]:
     """Return the headers of a successful answer."""
     public = ("ETag", "Cache-Control", "X-Stale") if rpc.policy.shared_cache_s else ()
     return _header_references(
-        "X-Request-Id", *_rate_limit_headers(rpc), *public, *(_OLDER_PATH_HEADER_NAMES if older else ())
+        "X-Request-Id",
+        *_rate_limit_headers(rpc),
+        *public,
+        *(_OLDER_PATH_HEADER_NAMES if is_deprecated else ()),
     )
 
 
-def error_responses(rpc: RpcSpec, *, older: bool) -> dict[str, Any]:
+def error_responses(rpc: RpcSpec, *, is_deprecated: bool) -> dict[str, Any]:
     """Return every status that may refuse the call, with its reasons."""
     by_status: dict[int, list[ReasonSpec]] = {}
     for error in possible_errors(rpc):
@@ -68,7 +71,7 @@ def error_responses(rpc: RpcSpec, *, older: bool) -> dict[str, Any]:
                 "X-Request-Id",
                 *_rate_limit_headers(rpc),
                 *(("Retry-After",) if status in (429, 503) else ()),
-                *(_OLDER_PATH_HEADER_NAMES if older else ()),
+                *(_OLDER_PATH_HEADER_NAMES if is_deprecated else ()),
             ),
             "content": {
                 "application/json": {

@@ -5,12 +5,12 @@ from typing import Any, Final
 
 from grpc import StatusCode
 
-from gateway import envoy_types as types
+from gateway import envoy_types
 from gateway.xds.config import format_duration
 from gateway.xds.mesh import ServiceFault
 
 FAULT_FILTER: Final = "envoy.filters.http.fault"
-NO_FAULT: Final = {"@type": types.FAULT}
+NO_FAULT: Final = {"@type": envoy_types.FAULT}
 _HTTP_STATUS_BY_GRPC_STATUS: Final = {
     "UNAVAILABLE": HTTPStatus.SERVICE_UNAVAILABLE,
     "DEADLINE_EXCEEDED": HTTPStatus.GATEWAY_TIMEOUT,
@@ -33,7 +33,7 @@ def http_fault_settings(fault: ServiceFault) -> dict[str, Any]:
 
 
 def _fault_settings(fault: ServiceFault, kind: str, status: int) -> dict[str, Any]:
-    found: dict[str, Any] = {"@type": types.FAULT}
+    found: dict[str, Any] = {"@type": envoy_types.FAULT}
     if fault.abort is not None:
         found["abort"] = {kind: status, "percentage": _fractional_percent(fault.abort.percent)}
     if fault.delay is not None:

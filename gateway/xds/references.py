@@ -5,8 +5,7 @@ from types import MappingProxyType
 from typing import Any, Final, cast
 
 from envoy.config.cluster.v3 import cluster_pb2
-from google.protobuf import descriptor_pool, message_factory
-from google.protobuf.any_pb2 import Any as Packed
+from google.protobuf import any_pb2, descriptor_pool, message_factory
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
@@ -15,7 +14,7 @@ from gateway.xds.resource_types import CLUSTER_TYPE, ENDPOINT_TYPE, ROUTE_TYPE, 
 
 ResourceReference = tuple[ResourceType, str]
 
-_ANY_TYPE_NAME: Final = Packed.DESCRIPTOR.full_name
+_ANY_TYPE_NAME: Final = any_pb2.Any.DESCRIPTOR.full_name
 
 
 def find_references(message: Message) -> frozenset[ResourceReference]:
@@ -28,15 +27,15 @@ def canonicalize_message(message: Message) -> None:
     for part in _child_messages(message):
         if part.DESCRIPTOR.full_name != _ANY_TYPE_NAME:
             canonicalize_message(part)
-        elif (inner := _unpack_any(cast(Packed, part))) is not None:
+        elif (inner := _unpack_any(cast(any_pb2.Any, part))) is not None:
             canonicalize_message(inner)
-            cast(Packed, part).value = inner.SerializeToString(deterministic=True)
+            cast(any_pb2.Any, part).value = inner.SerializeToString(deterministic=True)
 
 
 def _walk_messages(message: Message) -> Iterator[Message]:
     """Yield the message and all messages in it, Any messages unpacked."""
     if message.DESCRIPTOR.full_name == _ANY_TYPE_NAME:
-        inner = _unpack_any(cast(Packed, message))
+        inner = _unpack_any(cast(any_pb2.Any, message))
         if inner is not None:
             yield from _walk_messages(inner)
         return
@@ -59,7 +58,7 @@ def _messages_of_field(field: FieldDescriptor, value: Any) -> Iterable[Message]:
     return cast(Iterable[Message], value if field.is_repeated else (value,))
 
 
-def _unpack_any(packed: Packed) -> Message | None:
+def _unpack_any(packed: any_pb2.Any) -> Message | None:
     """Return the packed message; None for a type that this process does not know."""
     try:
         descriptor = descriptor_pool.Default().FindMessageTypeByName(packed.TypeName())

@@ -8,7 +8,7 @@ from hashlib import blake2b
 from types import MappingProxyType
 from typing import Self
 
-from google.protobuf.any_pb2 import Any as Packed
+from google.protobuf import any_pb2
 from google.protobuf.message import Message
 
 from gateway.xds.references import ResourceReference, canonicalize_message, find_references
@@ -36,7 +36,7 @@ class XdsResource:
 
     name: str
     version: str
-    body: Packed | None = field(default=None, repr=False, compare=False)
+    body: any_pb2.Any | None = field(default=None, repr=False, compare=False)
     references: frozenset[ResourceReference] = field(default=frozenset(), repr=False, compare=False)
 
     @classmethod
@@ -45,7 +45,7 @@ class XdsResource:
         own = type(message)()
         own.CopyFrom(message)
         canonicalize_message(own)
-        body = Packed(type_url=resource_type.type_url, value=own.SerializeToString(deterministic=True))
+        body = any_pb2.Any(type_url=resource_type.type_url, value=own.SerializeToString(deterministic=True))
         return cls(resource_type.resource_name(own), hash_content([body.value]), body, find_references(own))
 
 

@@ -14,7 +14,7 @@ from ops.console import console
 from ops.errors import OpsError
 from ops.options import DEFAULT_STACK, StackName, open_chosen_cluster
 from ops.progress import StepProgress
-from ops.replay import ReplayRequest, replay_derived_data
+from ops.replay.derived_data import ReplayRequest, replay_derived_data
 from ops.time_options import parse_past_time
 
 

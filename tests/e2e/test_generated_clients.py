@@ -11,9 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from devstack import toolbox
 from devstack.journey.client import Json
 from devstack.journey.main_journey import JOURNEY_PASSWORD, Journey, JourneyUsers, sample_listing
+from devstack.toolbox import tools
 from tests.stack import StackHandle
 
 CLIENTS = Path(__file__).with_name("clients")
@@ -77,16 +77,16 @@ def journey_lines(output: str, opened: Json) -> None:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.skipif(not toolbox.has_node(), reason="node and npm are not on the PATH")
+@pytest.mark.skipif(not tools.has_node(), reason="node and npm are not on the PATH")
 def test_a_typescript_client_compiles_and_makes_a_journey(
     document: Path, journey: Mapping[str, str], opened: Json, tmp_path: Path
 ) -> None:
-    (tmp_path / "node_modules").symlink_to(toolbox.node_modules())
+    (tmp_path / "node_modules").symlink_to(tools.node_modules())
     (tmp_path / "package.json").write_text('{"type": "module"}')
     for name in ("journey.ts", "tsconfig.json"):
         shutil.copy(CLIENTS / name, tmp_path)
-    run_client([toolbox.node_tool("openapi-typescript"), document, "-o", "schema.d.ts"], tmp_path)
-    run_client([toolbox.node_tool("tsc"), "-p", "."], tmp_path)
+    run_client([tools.node_tool("openapi-typescript"), document, "-o", "schema.d.ts"], tmp_path)
+    run_client([tools.node_tool("tsc"), "-p", "."], tmp_path)
     journey_lines(run_client(["node", "built/journey.js"], tmp_path, journey), opened)
 
 
@@ -94,7 +94,7 @@ def test_a_typescript_client_compiles_and_makes_a_journey(
 def test_a_python_client_is_generated_without_a_warning_and_makes_a_journey(
     document: Path, journey: Mapping[str, str], opened: Json, tmp_path: Path
 ) -> None:
-    generator = toolbox.python_tool("openapi-python-client")
+    generator = tools.python_tool("openapi-python-client")
     (tmp_path / "config.yaml").write_text("post_hooks: []\n")
     arguments = ["--path", str(document), "--output-path", "generated_client", "--meta", "none"]
     said = run_client(

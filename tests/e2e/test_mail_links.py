@@ -12,7 +12,7 @@ import pytest
 from chassis.ids import new_id
 from chassis.languages import LANGUAGES
 from devstack.mailbox.message import parse_mail
-from gateway.pages import PAGE_LANGUAGES
+from gateway.pages.landing_pages import PAGE_LANGUAGES
 from services.notification.domain.contents import NOTIFICATION_CONTENTS, NotificationContent
 from services.notification.domain.recipients import Addressee
 from services.notification.rendering import NotificationRenderer

@@ -10,15 +10,15 @@ import grpc_tools
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from devstack import toolbox
 from devstack.contract_export import export_contracts
+from devstack.toolbox import tools
 from gateway.api_surface import edge_rpcs
 from ops.paths import REPO
 from tests.e2e.test_generated_clients import CLIENTS, run_client
 from tests.stack import StackHandle
 
 BUF = REPO / ".venv" / "bin" / "buf"
-needs_node = pytest.mark.skipif(not toolbox.has_node(), reason="node and npm are not on the PATH")
+needs_node = pytest.mark.skipif(not tools.has_node(), reason="node and npm are not on the PATH")
 
 
 @pytest.fixture(scope="module")
@@ -52,19 +52,19 @@ def test_the_printed_rules_are_those_that_protovalidate_ships(exported: Path) ->
 
 @needs_node
 @pytest.mark.timeout(300)
-@pytest.mark.skipif(not toolbox.has_debian(), reason="the plugins for Go are packages of Debian")
+@pytest.mark.skipif(not tools.has_debian(), reason="the plugins for Go are packages of Debian")
 def test_buf_generates_go_and_typescript_that_calls_the_gateway(exported: Path, stack: StackHandle) -> None:
-    plugins = [toolbox.go_plugins(), toolbox.node_tool("protoc-gen-es").parent]
+    plugins = [tools.go_plugins(), tools.node_tool("protoc-gen-es").parent]
     path = os.pathsep.join([*map(str, plugins), os.environ["PATH"]])
     run_client([BUF, "generate"], exported, {"PATH": path})
     go = (exported / "go/internshipconnect/internship/v1/internship_grpc.pb.go").read_text()
     assert "package internshipv1" in go
     assert "func NewInternshipServiceClient(" in go
-    (exported / "node_modules").symlink_to(toolbox.node_modules())
+    (exported / "node_modules").symlink_to(tools.node_modules())
     (exported / "package.json").write_text('{"type": "module"}')
     for name in ("grpc.ts", "tsconfig.json"):
         shutil.copy(CLIENTS / name, exported)
-    run_client([toolbox.node_tool("tsc"), "-p", "."], exported)
+    run_client([tools.node_tool("tsc"), "-p", "."], exported)
     told = json.loads(run_client(["node", "built/grpc.js"], exported, {"GATEWAY": stack.gateway_url}))
     assert told == {
         "keys": "ES256",
@@ -79,7 +79,7 @@ def test_buf_generates_go_and_typescript_that_calls_the_gateway(exported: Path, 
 def test_the_python_package_runs_with_the_oldest_versions_that_it_admits(
     exported: Path, stack: StackHandle, tmp_path: Path
 ) -> None:
-    toolbox.install_lowest_versions(tmp_path / "env", exported / "python")
+    tools.install_lowest_versions(tmp_path / "env", exported / "python")
     python = tmp_path / "env" / "bin" / "python"
     told = json.loads(run_client([python, CLIENTS / "call.py"], tmp_path, {"GATEWAY": stack.gateway_url}))
     assert told == {"reason": "INVALID_FIELD", "versions": ["1.62.0", "4.25.0"]}

@@ -27,7 +27,7 @@ LOG_TIMEOUT_S: Final = 20.0
 QUERIES: Final = ("", "?colour=blue", "?pageSize=many", "?page_token=x")
 BUSY_STATUSES: Final = frozenset({429, 503, 504})
 MAX_FIELDS: Final = 4
-"""Of each call here; `tests/unit/gateway/test_requests.py` tries all of them."""
+"""Of each call here; `tests/unit/gateway/envoy/test_requests.py` tries all of them."""
 
 
 Test = TypeVar("Test", bound=Callable[..., None])

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import typer
 
-from devstack import stubs, toolbox
+from devstack import stubs
+from devstack.paths import DESCRIPTORS
+from devstack.toolbox import tools
 from ops.console import console
 from ops.errors import OpsError
-from ops.paths import DESCRIPTORS, PROTOS, REPO
+from ops.paths import PROTOS, REPO
 from verify.code_rules.rules import find_violations
 
 
@@ -68,10 +70,10 @@ def _check_breaking_changes() -> None:
 
 def _check_openapi() -> None:
     """Check the documents; they are made from the stubs, so these are imported only now."""
-    if not toolbox.has_node():
+    if not tools.has_node():
         raise CheckSkipped("node and npm are not on the PATH")
     openapi = importlib.import_module("gateway.openapi.document")
-    spectral = str(toolbox.node_tool("spectral"))
+    spectral = str(tools.node_tool("spectral"))
     with tempfile.TemporaryDirectory(prefix="ic-openapi-") as scratch:
         documents = {"openapi.json": False, "openapi-all.json": True}
         for name, with_older in documents.items():

@@ -17,11 +17,12 @@ from xml.etree import ElementTree
 import typer
 
 from devstack import lifecycle, stubs, topology
+from devstack.paths import STATE
 from devstack.rate_limiter import LIFTED_LIMITS_FACTOR
 from devstack.topology import Topology
 from ops.console import console
 from ops.errors import OpsError
-from ops.paths import REPO, STATE
+from ops.paths import REPO
 from ops.progress import StepProgress
 
 UNIT_TESTS = "tests/unit"

@@ -17,8 +17,7 @@ from chassis.call_context import CallContext, Principal, current_principal_or_no
 from chassis.errors import DomainError
 from chassis.grpc.interceptors.authentication import AuthenticationInterceptor
 from chassis.ids import new_id
-from gateway.envoy.edge_config import MAX_BODY_BYTES
-from gateway.envoy.edge_config import EdgeConfig as EdgeSettings
+from gateway.envoy.edge_config import MAX_BODY_BYTES, EdgeConfig
 from gateway.envoy.filters import MAX_HEADER_BYTES
 from gateway.envoy.snapshot_builder import GatewaySnapshotBuilder
 from gateway.xds.nodes import GATEWAY_GROUP
@@ -47,7 +46,7 @@ async def _open_with_page(edge: EdgeHarness, **settings: Any) -> None:
     page = ("/docs", "text/html", "<p>all calls</p>" * 100)
     listen = ("127.0.0.1", edge.listen)
     edge.builders[GATEWAY_GROUP] = GatewaySnapshotBuilder(
-        lambda: EdgeSettings(listen, pages=(page,), **settings)
+        lambda: EdgeConfig(listen, pages=(page,), **settings)
     )
     await edge.open()
 

@@ -7,7 +7,7 @@ import pytest
 
 from chassis.messaging.publisher import BrokerBlockedError, EventPublisher, OutgoingEvent
 from chassis.sharding.shards import Shards
-from devstack.stack import Stack as RunningStack
+from devstack.stack import Stack
 from tests.integration.messaging.conftest import RelayController, connections, count_outbox_rows, emit
 from tests.integration.messaging.test_events import RecordingHandler, consuming, until_empty, wait_until
 from tests.stack import StackHandle
@@ -66,7 +66,7 @@ async def test_a_broker_that_is_short_of_memory_or_disk_is_waited_for_on_one_con
     publisher = EventPublisher(amqp_url, timeout_s=1.0)
     event = OutgoingEvent("evt", "test.nobody.listens", b"")
     await publisher.publish([event])
-    running = RunningStack.assemble(stack.topology)
+    running = Stack.assemble(stack.topology)
 
     filling = asyncio.create_task(asyncio.to_thread(full_disk.fill_disk, running, "rabbit", 4.0))
     try:

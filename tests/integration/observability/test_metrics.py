@@ -7,7 +7,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from devstack.stack import Stack as RunningStack
+from devstack.stack import Stack
 from ops.alerts import MetricSamples, evaluate_alert, load_alert_rules
 from tests.stack import StackHandle
 from tests.waiting import wait_until_blocking
@@ -40,7 +40,7 @@ def stack() -> StackHandle:
 
 def scrape(stack: StackHandle) -> MetricSamples:
     found = {}
-    for process in RunningStack.assemble(stack.topology).processes:
+    for process in Stack.assemble(stack.topology).processes:
         port = dict(process.ports).get("ops")
         if port is None:
             continue

@@ -8,12 +8,13 @@ from pymongo import MongoClient
 from chassis.sharding.slot_map import SlotMap
 from devstack import lifecycle, mongo
 from devstack.local_cluster import LocalCluster
-from devstack.stack import Stack as RunningStack
+from devstack.stack import Stack
 from devstack.topology import Topology
-from ops import provision, replay
+from ops import provision
 from ops.cli import main
 from ops.errors import OpsError
 from ops.progress import StepProgress
+from ops.replay import derived_data
 from ops.service_names import SERVICES
 from ops.shards import add_shard, addresses, status
 from services.user.repository import COLLECTIONS
@@ -137,9 +138,7 @@ def test_a_shard_that_is_there_already_is_taken_in_even_after_an_interruption(
         ("s2", 0, 3),
         ("s3", 0, 3),
     ]
-    processes = [
-        [one.name for one in RunningStack.assemble(each.topology).processes] for each in (grown, before)
-    ]
+    processes = [[one.name for one in Stack.assemble(each.topology).processes] for each in (grown, before)]
     assert processes[0] == processes[1]
     as_service = f"user:{grown.credentials.services['user'].mongo_password}@"
     with MongoClient[dict[str, object]](elsewhere.replace("//", f"//{as_service}")) as client:
@@ -205,7 +204,7 @@ def test_a_shard_gets_another_address_and_what_is_not_that_shard_is_refused(
 
 def test_nothing_is_rebuilt_while_slots_move(beside: StackHandle) -> None:
     grown = running(beside)
-    wanted = replay.ReplayRequest("search", since=None, write=True)
+    wanted = derived_data.ReplayRequest("search", since=None, write=True)
     with MongoClient[dict[str, object]](
         mongo.shard_admin_uri(grown.topology.shards[0], grown.credentials)
     ) as one:
@@ -213,10 +212,10 @@ def test_nothing_is_rebuilt_while_slots_move(beside: StackHandle) -> None:
         move = {"span": {"first": 7, "last": 9}, "source": "s1", "target": "s2"}
         copy.update_one({}, {"$set": {"version": 6, "moving": [move]}})
         with pytest.raises(OpsError, match="slots are moving between shards"):
-            replay.replay_derived_data(grown, wanted, lambda *_: None)
+            derived_data.replay_derived_data(grown, wanted, lambda *_: None)
         copy.update_one({}, {"$set": {"version": 5, "moving": []}})
 
-    replay.replay_derived_data(grown, wanted, lambda *_: None)
+    derived_data.replay_derived_data(grown, wanted, lambda *_: None)
 
 
 def test_what_lies_on_the_wrong_shard_is_named(beside: StackHandle) -> None:

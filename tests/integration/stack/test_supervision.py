@@ -12,7 +12,7 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
 from devstack import foreign_port_owners, lifecycle, process_status
-from devstack.stack import Stack as RunningStack
+from devstack.stack import Stack
 from devstack.supervisor import SupervisorClient
 from ops.progress import StepProgress
 from tests.stack import StackHandle, wait_until_blocking
@@ -20,7 +20,7 @@ from tests.stack import StackHandle, wait_until_blocking
 
 def test_status_shows_each_process_ready_with_a_living_pid_and_its_ports(stack: StackHandle) -> None:
     def all_ready() -> list[process_status.ProcessStatus]:
-        found = process_status.read_process_statuses(RunningStack.assemble(stack.topology))
+        found = process_status.read_process_statuses(Stack.assemble(stack.topology))
         return found if all(row.ready for row in found) else []
 
     rows = wait_until_blocking(all_ready, "every process to be ready", within_s=60)

@@ -1,6 +1,6 @@
 """The command line: mistakes end in a sentence."""
 
-import json
+import importlib
 import re
 import shutil
 import subprocess
@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from devstack.commands.status import fit_columns
+from devstack.paths import STATE
+from ops import cli
 from ops.cli import command_modules, command_summary, main
-from ops.cluster import ClusterShard, even_slot_map
-from ops.paths import REPO, STATE
-from verify.commands.test import ResultTally
+from ops.paths import REPO
 
 Screen = pytest.CaptureFixture[str]
 
@@ -96,66 +95,26 @@ def test_the_version_is_printed(capsys: Screen) -> None:
     assert re.fullmatch(r"ic \d+\.\d+\.\d+\n", shown)
 
 
+def test_an_installed_copy_has_the_version_of_its_distribution_and_copied_code_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "REPO", tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert cli.read_version() == "unknown"
+
+    metadata = tmp_path / f"{cli.DISTRIBUTION}-7.8.9.dist-info" / "METADATA"
+    metadata.parent.mkdir()
+    metadata.write_text(f"Metadata-Version: 2.1\nName: {cli.DISTRIBUTION}\nVersion: 7.8.9\n")
+    importlib.invalidate_caches()
+    assert cli.read_version() == "7.8.9"
+
+
 @pytest.mark.parametrize("name", sorted(command_modules()))
 def test_every_command_can_be_loaded_and_says_in_a_line_what_it_does(capsys: Screen, name: str) -> None:
     assert 10 < len(command_summary(name)) < 100
     code, shown = _ic(capsys, name, "--help")
     assert code == 0
     assert f"Usage: ic {name}" in shown
-
-
-WIDE = {
-    "process": 18,
-    "state": 8,
-    "readiness": 60,
-    "restarts": 8,
-    "up for": 12,
-    "memory": 8,
-    "pid": 6,
-    "ports": 40,
-}
-
-
-@pytest.mark.parametrize(
-    ("width", "shown"),
-    [
-        (200, list(WIDE)),
-        (100, ["process", "state", "readiness", "restarts", "up for", "memory"]),
-        (80, ["process", "state", "readiness", "restarts", "memory"]),
-        (40, ["process", "state", "readiness"]),
-    ],
-)
-def test_a_narrow_screen_keeps_state_and_readiness(width: int, shown: list[str]) -> None:
-    assert fit_columns(WIDE, width) == shown
-
-
-def test_the_first_slot_map_deals_out_every_slot_once() -> None:
-    shards = [ClusterShard(f"s{i}", f"mongodb://127.0.0.1:{27100 + i}/?replicaSet=s{i}") for i in range(3)]
-
-    ranges = even_slot_map(shards).to_document()["ranges"]
-
-    assert [found["first"] for found in ranges] == [0, *(found["last"] + 1 for found in ranges[:-1])]
-    assert ranges[-1]["last"] == 16383
-    assert "@" not in json.dumps(even_slot_map(shards).to_document())
-
-
-def test_a_tally_adds_runs_and_counts_errors_as_failures(tmp_path: Path) -> None:
-    report = tmp_path / "report.xml"
-    report.write_text('<testsuites><testsuite tests="9" failures="1" errors="2" skipped="1"/></testsuites>')
-    tally = ResultTally()
-
-    tally.add_report(report, 1)
-    tally.add_report(tmp_path / "never-written.xml", 5)
-
-    assert str(tally) == "5 passed, 3 failed"
-
-
-def test_a_run_that_broke_down_without_a_report_fails_the_whole(tmp_path: Path) -> None:
-    tally = ResultTally()
-
-    tally.add_report(tmp_path / "never-written.xml", 3)
-
-    assert tally.failed == 1
 
 
 @pytest.fixture

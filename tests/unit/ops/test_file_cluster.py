@@ -8,32 +8,25 @@ import pytest
 import yaml
 
 from devstack.cluster_export import write_cluster_file
-from devstack.credentials import ensure_service_keys
 from devstack.local_cluster import LocalCluster
-from devstack.mongo import write_mongod_files
-from devstack.topology import Topology
 from ops.cli import main
 from ops.cluster import Cluster, open_cluster
 from ops.errors import OpsError
 from ops.file_cluster import FileCluster
-from ops.service_names import OPERATOR_SERVICE
+from tests.contracts.cluster import ClusterContract
 
 ELSEWHERE = "mongodb://db1:27017/?replicaSet=eu4"
 
 
 @pytest.fixture
-def local(stack: Topology) -> LocalCluster:
-    cluster = LocalCluster.load(stack)
-    for folder in (stack.etc_folder, stack.data_folder):
-        folder.mkdir(parents=True)
-    write_mongod_files(stack, cluster.credentials)
-    ensure_service_keys(stack, [*cluster.services, OPERATOR_SERVICE])
-    return cluster
-
-
-@pytest.fixture
 def file(local: LocalCluster, tmp_path: Path) -> Path:
     return write_cluster_file(local, tmp_path / "cluster")
+
+
+class TestFileCluster(ClusterContract):
+    @pytest.fixture
+    def cluster(self, file: Path) -> Cluster:
+        return opened(file)
 
 
 def opened(path: Path) -> FileCluster:

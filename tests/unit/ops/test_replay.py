@@ -10,8 +10,8 @@ from chassis.sharding import rebalance
 from chassis.sharding.shards import Shards
 from chassis.sharding.slot_map import SlotMap, SlotMove, SlotRange
 from ops.errors import OpsError
-from ops.replay import _ServiceShards
-from tests.unit.chassis.mongo.conftest import HALVES
+from ops.replay.derived_data import _ServiceShards
+from tests.unit.chassis.sharding.conftest import HALVES
 
 MOVING = rebalance.with_moves(HALVES, [SlotMove(SlotRange(7, 9), "s1", "s2")])
 NOTHING = cast("Any", None)

@@ -2,13 +2,13 @@
 
 import importlib
 from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 
 from chassis.messaging import WorkQueue
+from ops.paths import REPO
 
-SERVICES = sorted(path.name for path in (Path(__file__).parents[3] / "services").iterdir() if path.is_dir())
+SERVICES = sorted(path.name for path in (REPO / "services").iterdir() if path.is_dir())
 WITHOUT_EVENTS = {"auth"}
 REACTING = [name for name in SERVICES if find_spec(f"services.{name}.event_handlers") is not None]
 

@@ -12,8 +12,8 @@ from chassis.sharding.orphans import exclude_slots, narrow_pipeline, narrow_quer
 from chassis.sharding.shard import Shard, ShardPool
 from chassis.sharding.shards import Shards
 from chassis.sharding.slot_map import SlotMap, SlotMove, SlotRange
-from tests.unit.chassis.mongo.conftest import HALVES
-from tests.unit.chassis.mongo.test_rerouting import copies, refuses
+from tests.unit.chassis.sharding.conftest import HALVES
+from tests.unit.chassis.sharding.test_rerouting import copies, refuses
 
 ORPHAN_SPANS = exclude_slots({7, 8, 9, 11})
 COPYING = rebalance.with_moves(HALVES, [SlotMove(SlotRange(7, 9), "s1", "s2")])

@@ -8,7 +8,7 @@ import pytest
 
 from chassis.contracts import imported_contracts
 from gateway.envoy.content_types import grpc_content_type_matcher
-from tests.unit.gateway.lua_script import EdgeScript
+from tests.unit.gateway.envoy.lua_script import EdgeScript
 
 SCRIPT: Final = EdgeScript(imported_contracts())
 LOGIN: Final = "/api/v1/auth/login"

@@ -10,7 +10,7 @@ from chassis.sharding import rebalance
 from chassis.sharding.shard import Shard
 from chassis.sharding.shards import Shards
 from chassis.sharding.slot_map import SlotMap
-from tests.unit.chassis.mongo.conftest import HALVES, NOWHERE
+from tests.unit.chassis.sharding.conftest import HALVES, NOWHERE
 from tests.waiting import WAIT_TIMEOUT_S, wait_until
 
 ELSEWHERE = "mongodb://127.0.0.1:2/?directConnection=true"

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 from redis.asyncio.cluster import ClusterNode, RedisCluster
-from redis.exceptions import ConnectionError as NoConnection
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from chassis.redis.nodes import (
     NODE_BREAKER_POLICY,
@@ -27,7 +27,7 @@ class FakeRedisNode:
 
     async def execute_command(self, *_arguments: Any) -> str:
         if not self.alive:
-            raise NoConnection(self.name)
+            raise RedisConnectionError(self.name)
         return self.name
 
 

@@ -8,7 +8,7 @@ import pytest
 from chassis.contracts import imported_contracts
 from gateway.envoy.filters import MAX_HEADER_BYTES
 from gateway.envoy.responses import REFUSED_REQUEST_HEADER
-from tests.unit.gateway.lua_script import EdgeScript
+from tests.unit.gateway.envoy.lua_script import EdgeScript
 
 SCRIPT: Final = EdgeScript(imported_contracts())
 REFUSED: Final = REFUSED_REQUEST_HEADER.replace("-", "_")

@@ -5,7 +5,14 @@ from hypothesis import strategies as st
 
 from gateway.xds.resource_types import CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE, ResourceType
 from gateway.xds.snapshot import Snapshot
-from tests.unit.control_plane.samples import SimulatedXdsNode, cluster, endpoints, listener, routes, versions
+from tests.unit.gateway.control_plane.samples import (
+    SimulatedXdsNode,
+    cluster,
+    endpoints,
+    listener,
+    routes,
+    versions,
+)
 
 NAMES = ("a", "b", "c")
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pytest
 
-from gateway.pages import load_page_assets
+from gateway.pages.landing_pages import load_page_assets
 
 _DOCUMENT: Final = """
 const [script, input] = JSON.parse(require("fs").readFileSync(0, "utf8"));

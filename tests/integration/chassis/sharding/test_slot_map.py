@@ -27,7 +27,7 @@ from chassis.sharding.slot_map_watch import ProcessIdentity, SlotMapWatch
 from chassis.sharding.transactions import Transaction
 from chassis.sharding.write_lease import WRITE_LEASE_S
 from devstack import mongo
-from tests.integration.chassis import slot_writer
+from tests.integration.chassis.sharding import slot_writer
 from tests.stack import StackHandle
 from tests.waiting import WAIT_TIMEOUT_S, wait_until
 

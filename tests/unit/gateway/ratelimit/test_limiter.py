@@ -11,7 +11,7 @@ from gateway.ratelimit.limiter import UNLIMITED_DECISION, LimitDecision, RateLim
 from gateway.ratelimit.local_cache import LocalRefusalCache
 from gateway.ratelimit.rules import RateLimit, RateLimitRuleSet, TimeUnit
 from tests.fakes.counter_store import InMemoryCounterStore
-from tests.unit.ratelimit.manual_clock import ManualClock
+from tests.unit.gateway.ratelimit.manual_clock import ManualClock
 from tests.virtual_time import in_virtual_time
 from tests.waiting import WAIT_TIMEOUT_S
 

@@ -13,7 +13,7 @@ from google.protobuf.json_format import Parse
 
 from chassis.contracts import HttpBinding, RpcSpec, imported_contracts
 from gateway.api_surface import edge_rpcs
-from tests.unit.gateway.lua_script import BodyFields, EdgeScript, ScriptRefusal
+from tests.unit.gateway.envoy.lua_script import BodyFields, EdgeScript, ScriptRefusal
 
 SCRIPT: Final = EdgeScript(imported_contracts())
 BINDINGS: Final = [(rpc, binding) for rpc in edge_rpcs() for binding in rpc.http]

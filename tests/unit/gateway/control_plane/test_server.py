@@ -16,7 +16,7 @@ from gateway.control_plane.snapshot_cache import SnapshotCache
 from gateway.xds.nodes import NodeGroup
 from gateway.xds.resource_types import CLUSTER_TYPE, ENDPOINT_TYPE
 from gateway.xds.snapshot import Snapshot
-from tests.unit.control_plane.samples import services
+from tests.unit.gateway.control_plane.samples import services
 from tests.waiting import WAIT_TIMEOUT_S, wait_until
 
 NODE = {"id": "gateway-1", "cluster": "gateway", "locality": {"region": "local"}}

@@ -7,7 +7,7 @@ from gateway.control_plane.subscription import MAX_NAMES, SubscriptionState, Xds
 from gateway.xds.nodes import XdsProtocolError
 from gateway.xds.resource_types import CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE
 from gateway.xds.snapshot import Snapshot
-from tests.unit.control_plane.samples import (
+from tests.unit.gateway.control_plane.samples import (
     SimulatedXdsNode,
     cluster,
     endpoints,

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.xds.resource_types import CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE
 from gateway.xds.snapshot import InconsistentSnapshotError, Snapshot
-from tests.unit.control_plane.samples import cluster, endpoints, listener, routes, services
+from tests.unit.gateway.control_plane.samples import cluster, endpoints, listener, routes, services
 
 
 def test_equal_content_has_equal_versions_whatever_its_order() -> None:

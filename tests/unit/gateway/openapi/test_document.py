@@ -1,5 +1,6 @@
 """The OpenAPI document follows the contracts."""
 
+import json
 import re
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from gateway.api_surface import edge_rpcs
 from gateway.openapi.document import build_openapi
 from gateway.openapi.page import render_page
 from gateway.openapi.responses import possible_errors
+from ops.paths import REPO
 
 _DESCRIPTORS = Path(next(iter(internshipconnect.__path__))).with_name("internshipconnect.binpb")
 
@@ -165,4 +167,4 @@ def test_the_page_names_every_path() -> None:
 
 def test_the_committed_document_is_the_one_that_the_contracts_give() -> None:
     committed = json.loads((REPO / "openapi.json").read_text())
-    assert committed == build_openapi(DESCRIPTORS, with_older=False)
+    assert committed == build_openapi(_DESCRIPTORS, with_older=False)

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.ratelimit.counter_store import CounterHit
 from gateway.ratelimit.local_cache import CachedRefusal, LocalRefusalCache
-from tests.unit.ratelimit.manual_clock import ManualClock
+from tests.unit.gateway.ratelimit.manual_clock import ManualClock
 
 
 def hit(key: str = "k", hits: int = 1, limit: int = 10) -> CounterHit:

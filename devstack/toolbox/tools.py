@@ -1,0 +1,123 @@
+"""Tools of other languages, each installed on demand into `.ic/tools` from a lock beside this file.
+
+They serve `ic lint` and the tests of generated clients; no service needs them.
+"""
+
+import fcntl
+import hashlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from devstack.paths import STATE
+from ops.errors import OpsError
+
+TOOLS_FOLDER: Final = STATE / "tools"
+_LOCKS_FOLDER: Final = Path(__file__).parent
+GO_PLUGINS_LOCK: Final = _LOCKS_FOLDER / "go-plugins.lock"
+OLDER_PROTOC_LOCK: Final = _LOCKS_FOLDER / "older-protoc.lock"
+
+
+def has_node() -> bool:
+    """Return whether Node.js and npm, which the npm tools need, are on the PATH."""
+    return shutil.which("node") is not None and shutil.which("npm") is not None
+
+
+def node_tool(name: str) -> Path:
+    """Return the path of an npm package's command. Raises OpsError when it cannot be installed."""
+    return node_modules() / ".bin" / name
+
+
+def node_modules() -> Path:
+    """Return the folder of the npm packages. Raises OpsError when they cannot be installed."""
+    if not has_node():
+        raise OpsError("node and npm are needed here: install Node.js 20 or newer")
+    target = TOOLS_FOLDER / "node"
+    locks = (_LOCKS_FOLDER / "package.json", _LOCKS_FOLDER / "package-lock.json")
+    with _installation_lock(target, locks) as is_missing:
+        if is_missing:
+            for lock in locks:
+                shutil.copy(lock, target)
+            _run_required_command(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], target)
+    return target / "node_modules"
+
+
+def python_tool(name: str) -> Path:
+    """Return the path of a command with a Python environment and a lock of its own. Raises OpsError."""
+    target, lock = TOOLS_FOLDER / name, _LOCKS_FOLDER / f"{name}.lock"
+    with _installation_lock(target, (lock,)) as is_missing:
+        if is_missing:
+            install_python(target, ["-r", str(lock)])
+    return target / "bin" / name
+
+
+def has_debian() -> bool:
+    """Return whether Debian packages are available here."""
+    return shutil.which("apt-get") is not None and shutil.which("dpkg") is not None
+
+
+def go_plugins() -> Path:
+    """Return the folder of protoc's plugins for Go, of this Debian release. Raises OpsError."""
+    target, lock = TOOLS_FOLDER / GO_PLUGINS_LOCK.stem, GO_PLUGINS_LOCK
+    with _installation_lock(target, (lock,)) as is_missing:
+        if is_missing:
+            _run_required_command(["apt-get", "update", "-qq"])
+            _run_required_command(["apt-get", "download", "-qq", *lock.read_text().split()], target)
+            for package in target.glob("*.deb"):
+                _run_required_command(["dpkg", "-x", str(package), str(target)])
+    return target / "usr" / "bin"
+
+
+def older_protoc() -> str:
+    """Return the Python with the generator of the stubs. Raises OpsError.
+
+    Code of a newer generator refuses every older runtime; that of this one, the last without such a check,
+    runs with each later runtime, so that a caller's runtime need not be the newest.
+    """
+    target = TOOLS_FOLDER / OLDER_PROTOC_LOCK.stem
+    with _installation_lock(target, (OLDER_PROTOC_LOCK,)) as is_missing:
+        if is_missing:
+            install_python(target, ["-r", str(OLDER_PROTOC_LOCK)])
+    return str(target / "bin" / "python")
+
+
+def install_python(target: Path, packages: Sequence[str]) -> None:
+    """Make a Python environment with these packages. Raises OpsError."""
+    _run_required_command([sys.executable, "-m", "venv", "--clear", str(target)])
+    uv = Path(sys.executable).with_name("uv")
+    pip = [str(target / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
+    fast = [str(uv), "pip", "install", "--quiet", "--python", str(target / "bin" / "python")]
+    _run_required_command([*(fast if uv.exists() else pip), *packages])
+
+
+def install_lowest_versions(target: Path, package: Path) -> None:
+    """Make a Python environment with a package and the oldest versions that it admits. Raises OpsError."""
+    install_python(target, ["--resolution", "lowest-direct", str(package)])
+
+
+@contextmanager
+def _installation_lock(target: Path, locks: Sequence[Path]) -> Iterator[bool]:
+    """Hold the tool's lock; yield whether its installation differs from its lock files."""
+    TOOLS_FOLDER.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256(b"".join(lock.read_bytes() for lock in locks)).hexdigest()
+    stamp = TOOLS_FOLDER / f"{target.name}.installed"
+    with (TOOLS_FOLDER / f"{target.name}.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        is_missing = not stamp.exists() or stamp.read_text() != digest
+        if is_missing:
+            shutil.rmtree(target, ignore_errors=True)
+            target.mkdir()
+        yield is_missing
+        stamp.write_text(digest)
+
+
+def _run_required_command(command: Sequence[str], folder: Path | None = None) -> None:
+    done = subprocess.run(
+        command, cwd=folder, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    if done.returncode != 0:
+        raise OpsError(f"installing a tool failed: {' '.join(command)}\n{done.stdout.strip()}")

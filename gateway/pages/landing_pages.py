@@ -1,0 +1,68 @@
+"""The pages that mails link to, until the web console replaces them.
+
+Each is static: its script calls the JSON API, and keeps answers only while the page is open. No page reads a
+secret from its address, or puts one there.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+PAGES_ROOT: Final = "/app"
+PAGE_LANGUAGES: Final = ("en", "de")
+"""The first one is the default."""
+LANDING_PAGE_CSP: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
+)
+_TEMPLATE_FOLDER: Final = Path(__file__).parent
+_HTML_CONTENT_TYPE: Final = "text/html; charset=utf-8"
+_ASSET_FILES: Final = (
+    ("app.js", "text/javascript; charset=utf-8"),
+    ("app.css", "text/css; charset=utf-8"),
+)
+
+
+@dataclass(frozen=True)
+class LandingPage:
+    """A page in all languages; one with `has_id` serves every path one segment below its own."""
+
+    name: str
+    path: str
+    has_id: bool = False
+
+
+LANDING_PAGES: Final = (
+    LandingPage("login", f"{PAGES_ROOT}/login"),
+    LandingPage("verify-email", f"{PAGES_ROOT}/verify-email"),
+    LandingPage("application", f"{PAGES_ROOT}/applications", has_id=True),
+    LandingPage("internship", f"{PAGES_ROOT}/internships", has_id=True),
+    LandingPage("company", f"{PAGES_ROOT}/companies", has_id=True),
+)
+
+
+def render_landing_page(page: LandingPage, language: str) -> str:
+    """Return the page's HTML."""
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATE_FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+    template = environment.get_template(f"{language}/{page.name}.html")
+    return template.render(page=page.name, language=language, root=PAGES_ROOT)
+
+
+def load_page_assets() -> Iterator[tuple[str, str, str]]:
+    """Yield path, content type and content of the pages' assets."""
+    for name, content_type in _ASSET_FILES:
+        yield f"{PAGES_ROOT}/{name}", content_type, (_TEMPLATE_FOLDER / name).read_text()
+
+
+def render_in_all_languages(page: LandingPage) -> Iterator[tuple[str, str, str]]:
+    """Yield language, content type and content of a page, once for each language."""
+    for language in PAGE_LANGUAGES:
+        yield language, _HTML_CONTENT_TYPE, render_landing_page(page, language)
