@@ -2,7 +2,7 @@
 
 from chassis.call_context import current_operation, current_principal
 from chassis.clock import Clock
-from chassis.grpc.rpc_context import RpcContext
+from chassis.grpc.handlers import RpcContext
 from chassis.message_fields import read_timestamp
 from chassis.page_tokens import PageTokens, SortValue, clamp_page_size
 from internshipconnect.application.v1 import application_pb2 as pb
