@@ -8,12 +8,12 @@ from typing import Final
 
 from pymongo import ASCENDING, IndexModel
 
-from chassis.concurrency.keyed_lock import KeyedLock
 from chassis.ids import slot_of
 from chassis.messaging import IncomingEvent
 from chassis.mongo.documents import Document, from_document, to_document
 from chassis.mongo.provision import CollectionSpec
 from chassis.sharding.reconciler import DerivedCollectionReconciler, iterate_pages
+from chassis.sharding.repository import SlotRepository
 from chassis.sharding.shards import Shards
 from chassis.sharding.transactions import Transaction
 from services.analytics.domain.figures import (
@@ -57,7 +57,6 @@ FIGURE_GROUPS: Final = ("reached", "current", "offer_answers", "responses")
 LISTING_FIGURES: Final = (APPLICATIONS_FIGURE,)
 COMPANY_FIGURES: Final = (APPLICATIONS_FIGURE, TOTAL_INTERNSHIPS_FIGURE, OPEN_INTERNSHIPS_FIGURE)
 
-CountInTransaction = Callable[[Transaction], Awaitable[None]]
 BuildFigureFields = Callable[[Transaction, Document], Awaitable[Document]]
 """Gives what a document of figures should hold, from the sums and from what it holds now."""
 
@@ -71,12 +70,14 @@ class _FigureLocation:
     company_id: str
 
 
-class FigureRepository:
-    """Each event is counted in one transaction with the note that it was."""
+class FigureRepository(SlotRepository):
+    """Each event is counted in one transaction with the note that it was, in the slot of its company.
+
+    One event of a company at a time: all of them change the same document, and would only conflict.
+    """
 
     def __init__(self, shards: Shards) -> None:
-        self._shards = shards
-        self._locks = KeyedLock()
+        super().__init__(shards, resource="figures", metrics_label=FUNNELS, is_serialised=True)
 
     async def count_application(self, event: ApplicationEvent, handling: IncomingEvent) -> None:
         """Count what the event changes for the application's listing and company."""
@@ -94,7 +95,7 @@ class FigureRepository:
             )
             await _add_figures(tx, _overview_location(event.company_id), event.time, change)
 
-        await self._count_locked(event.company_id, event.internship_id, count, handling)
+        await self._change_in_transaction(event.company_id, count, handling=handling)
 
     async def count_listing(self, event: ListingEvent, handling: IncomingEvent) -> None:
         """Count what the event changes for the listing's company."""
@@ -108,7 +109,7 @@ class FigureRepository:
             change = figure_changes(before.figures, after.figures)
             await _add_figures(tx, _overview_location(event.company_id), event.time, change)
 
-        await self._count_locked(event.company_id, event.internship_id, count, handling)
+        await self._change_in_transaction(event.company_id, count, handling=handling)
 
     async def count_views(
         self, internship_id: str, company_id: str, views: int, *, time: datetime, handling: IncomingEvent
@@ -119,7 +120,7 @@ class FigureRepository:
             await _add_figures(tx, _funnel_location(internship_id, company_id), time, {VIEWS_FIGURE: views})
             await _add_figures(tx, _overview_location(company_id), time, {VIEWS_FIGURE: views})
 
-        await self._count_locked(company_id, internship_id, count, handling)
+        await self._change_in_transaction(company_id, count, handling=handling)
 
     async def find_funnel(self, internship_id: str) -> RecruitingFigures | None:
         """Return the figures of one listing; None before its first event."""
@@ -227,10 +228,9 @@ class FigureRepository:
                 await tx.db[collection].update_one({"_id": id_}, {"$set": wanted}, hint="_id_")
             return wanted is not None
 
-        shard = self._shards.shard_for(id_)
-        if await shard.run_in_transaction(find_difference) is None:
+        if await self._run_in_transaction(id_, find_difference) is None:
             return False
-        return not write or bool(await shard.run_in_transaction(write_difference))
+        return not write or await self._change_in_transaction(id_, write_difference)
 
     # ---
 
@@ -241,14 +241,6 @@ class FigureRepository:
             .find_one({"_id": id_}, hint="_id_")
         )
         return from_document(RecruitingFigures, document) if document else None
-
-    async def _count_locked(
-        self, company_id: str, internship_id: str, count: CountInTransaction, handling: IncomingEvent
-    ) -> None:
-        """One event of a company at a time: all of them change the same document, and would only conflict."""
-        async with self._locks.hold(company_id):
-            slot = slot_of(internship_id)
-            await self._shards.shard_for(slot).run_in_transaction(count, event=handling, slot=slot)
 
 
 def _funnel_location(internship_id: str, company_id: str) -> _FigureLocation:

@@ -149,6 +149,12 @@ class Account:
             version=self.version + 1,
         )
 
+    def with_renewed_hash(self, outdated: str, renewed: str) -> "Account | None":
+        """Return the account with another hash of the same password; None when that has been replaced."""
+        if self.password_hash != outdated:
+            return None
+        return replace(self, password_hash=renewed, version=self.version + 1)
+
     def check_may_sign_in(self) -> None:
         """Raise ACCOUNT_LOCKED, or INVALID_CREDENTIALS for an account that is no more."""
         if self.state is AccountState.DELETED:

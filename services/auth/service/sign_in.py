@@ -4,17 +4,15 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
 
+from chassis.aggregates import AggregateChange
 from chassis.clock import Clock
-from chassis.errors import unavailable
 from chassis.ids import new_id, slot_of_key
 from services.auth.domain.accounts import Account, AccountPlan, invalid_credentials
 from services.auth.domain.addresses import normalise_address
-from services.auth.domain.events import SessionWasCompromised
 from services.auth.domain.sessions import (
     EndReason,
     PresentedRefreshToken,
     RefreshToken,
-    RefreshTokenStatus,
     Session,
     invalid_refresh_token,
 )
@@ -27,7 +25,6 @@ from services.auth.service.sign_in_throttle import ReportStanding, SignInThrottl
 from services.auth.service.token_issuer import SessionRevoker, TokenIssuer
 
 REFRESH_GRACE: Final = timedelta(seconds=10)
-_MAX_RACES: Final = 5
 
 
 class SignIn:
@@ -78,7 +75,7 @@ class SignIn:
         if self._hasher.is_outdated(account.password_hash):
             await self._rehash(account, password)
         session, token = self.begin_session(account)
-        await self._sessions.add(session)
+        await self._sessions.insert(session)
         return await self.sign_in_result(account, session, token, visitor)
 
     async def refresh(self, refresh_token: str, visitor: Visitor = UNKNOWN_VISITOR) -> SignInResult:
@@ -134,28 +131,18 @@ class SignIn:
 
     async def _rehash(self, account: Account, password: str) -> None:
         renewed = await self._hasher.rehash_password(password)
-        await self._accounts.replace_hash(account.id, account.password_hash, renewed)
+        await self._accounts.renew_hash(account, renewed)
 
     async def _exchange_token(self, presented: PresentedRefreshToken) -> Session:
         """Return the session after its token is exchanged, by this call or by one just before it."""
-        for _ in range(_MAX_RACES):
-            session = await self._sessions.get(presented.token.session_id)
+
+        def decide(session: Session | None) -> AggregateChange[Session] | None:
             if session is None:
                 raise invalid_refresh_token()
-            now = self._clock.now()
-            status = session.check_refresh_token(presented, self._refresh_grace, now)
-            if status is RefreshTokenStatus.REPEATED:
-                return session
-            if status is RefreshTokenStatus.REUSED:
-                await self._end_compromised(session)
-            if status is not RefreshTokenStatus.CURRENT:
-                raise invalid_refresh_token()
-            rotated = session.rotate(presented, now)
-            if await self._sessions.rotate(session, rotated):
-                return rotated
-        raise unavailable("The session")
+            return session.exchange_token(presented, self._refresh_grace, self._clock.now())
 
-    async def _end_compromised(self, session: Session) -> None:
-        event = SessionWasCompromised(user_id=session.user_id, session_id=session.id)
-        await self._sessions.end(session.id, EndReason.TOKEN_REUSED, self._clock.now(), event)
-        await self.revoke_sessions([session.id])
+        session = await self._sessions.upsert(presented.token.session_id, decide)
+        if session is None or session.end_time is not None:
+            await self.revoke_sessions([presented.token.session_id])
+            raise invalid_refresh_token()
+        return session
