@@ -17,7 +17,7 @@ from chassis.ids import slot_of
 from chassis.messaging import IncomingEvent
 from chassis.mongo.documents import Document, from_document, to_document
 from chassis.mongo.provision import CollectionSpec
-from chassis.sharding.repository import Repository
+from chassis.sharding.repository import Repository, SlotRepository
 from chassis.sharding.shard import Shard
 from chassis.sharding.shards import Shards
 from chassis.sharding.transactions import DUPLICATE_KEY_CODE, Transaction
@@ -63,11 +63,13 @@ COLLECTIONS: Final = (
 T = TypeVar("T")
 
 
-class NotificationRepository:
+class NotificationRepository(SlotRepository):
     """All data of this service; an ID names the shard."""
 
     def __init__(self, shards: Shards) -> None:
-        self._shards = shards
+        super().__init__(
+            shards, resource="notifications", metrics_label=DELIVERIES, encode_event=event_message
+        )
         self._recipients = Repository(
             shards,
             COLLECTIONS[0],
@@ -130,19 +132,32 @@ class NotificationRepository:
         by_slot: dict[int, list[OutgoingNotification]] = defaultdict(list)
         for each in notifications:
             by_slot[slot_of(each.delivery.recipient_id)].append(each)
-        for slot, group in by_slot.items():
+        for group in by_slot.values():
             try:
-                await self._shards.shard_for(slot).run_in_transaction(
-                    _insert_and_request_mails(group), event=handling, slot=slot
-                )
+                await self._insert_and_request_mails(group, handling)
             except DuplicateKeyError:
-                await self._insert_missing(slot, group)
+                await self._insert_missing(group)
 
-    async def _insert_missing(self, slot: int, notifications: Sequence[OutgoingNotification]) -> None:
+    async def _insert_missing(self, notifications: Sequence[OutgoingNotification]) -> None:
         """Store the missing ones of an event whose inbox row has expired, by their IDs."""
         for each in notifications:
             with suppress(DuplicateKeyError):
-                await self._shards.shard_for(slot).run_in_transaction(_insert_and_request_mails([each]))
+                await self._insert_and_request_mails([each])
+
+    async def _insert_and_request_mails(
+        self, notifications: Sequence[OutgoingNotification], handling: IncomingEvent | None = None
+    ) -> None:
+        """Store notifications of one slot. Raises DuplicateKeyError when one of them is there."""
+
+        async def work(tx: Transaction) -> None:
+            entries = [_document(each.notification) for each in notifications if each.notification]
+            if entries:
+                await _insert_documents(tx, NOTIFICATIONS, entries)
+            await _insert_documents(tx, DELIVERIES, [_document(each.delivery) for each in notifications])
+            for delivery in (each.delivery for each in notifications):
+                self._emit(tx, delivery.id, [MailWasRequested(delivery.id, delivery.recipient_id)])
+
+        await self._run_in_transaction(notifications[0].delivery.recipient_id, work, handling=handling)
 
     async def has_notification(self, recipient_id: str, template: str, about: str) -> bool:
         """Whether this inbox holds an entry of that template about that subject."""
@@ -196,31 +211,31 @@ class NotificationRepository:
         unread = {"recipient_id": recipient_id, "read": False, "create_time": {"$lte": until}}
         await self._inbox(recipient_id).update_many(unread, {"$set": {"read": True}}, hint=UNREAD_INDEX)
 
-    async def follow_each_shard(self, follow: Callable[[str], Coroutine[Any, Any, None]]) -> None:
-        """Keep `follow` going for each shard on which inboxes are, until one of them ends."""
+    async def follow_each_partition(self, follow: Callable[[str], Coroutine[Any, Any, None]]) -> None:
+        """Keep `follow` going for each shard, by its name, until one of them ends."""
         await self._shards.run_on_each(lambda shard: follow(shard.name))
 
-    def slot_moves(self) -> AsyncIterator[None]:
+    def inbox_moves(self) -> AsyncIterator[None]:
         """Yield when inboxes may have come to another shard."""
         return self._shards.slot_map_changes()
 
-    def shard_of(self, recipient_id: str) -> str:
+    def partition_of(self, recipient_id: str) -> str:
         """Return the shard on which a user's inbox is."""
         return self._shards.shard_for(recipient_id).name
 
-    async def watch_inserts(self, shard_name: str, opened: Callable[[], None]) -> AsyncIterator[Notification]:
+    async def watch_inserts(self, partition: str, opened: Callable[[], None]) -> AsyncIterator[Notification]:
         """New entries of all inboxes on one shard from now on; calls `opened` once it misses none.
 
         Entries of inboxes that are on another shard are copies, or come too late, and are left out. All
         copies are there before an inbox changes its shard, so a stream that resumes reads them first.
         """
-        shard = next(each for each in self._shards.all_shards() if each.name == shard_name)
+        shard = next(each for each in self._shards.all_shards() if each.name == partition)
         inserts = [{"$match": {"operationType": "insert"}}]
         async with await shard.db[NOTIFICATIONS].watch(inserts) as changes:
             opened()
             async for change in changes:
                 entry = change["fullDocument"]
-                if self.shard_of(entry["recipient_id"]) == shard_name:
+                if self.partition_of(entry["recipient_id"]) == partition:
                     yield from_document(Notification, entry)
 
     # --- the delivery log
@@ -277,19 +292,6 @@ class NotificationRepository:
         for item in items:
             groups[self._shards.shard_for(key(item))].append(item)
         return groups
-
-
-def _insert_and_request_mails(notifications: Sequence[OutgoingNotification]) -> Callable[[Transaction], Any]:
-    async def work(tx: Transaction) -> None:
-        entries = [_document(each.notification) for each in notifications if each.notification]
-        if entries:
-            await _insert_documents(tx, NOTIFICATIONS, entries)
-        await _insert_documents(tx, DELIVERIES, [_document(each.delivery) for each in notifications])
-        for delivery in (each.delivery for each in notifications):
-            request = MailWasRequested(delivery.id, delivery.recipient_id)
-            tx.emit(event_message(request), subject=delivery.id)
-
-    return work
 
 
 async def _insert_documents(tx: Transaction, collection: str, documents: Sequence[Document]) -> None:

@@ -129,7 +129,7 @@ def search_page_to_message(
     return pb.ListInternshipsResponse(
         data=[explainer.explain(hit) for hit in page.hits],
         facets=[_facet_message(dimension, counts) for dimension, counts in page.facets.items()],
-        missing_shards=page.missing_shards,
+        missing_shards=page.missing,
         applied_filters=applied_filters_to_messages(reading),
         match_kind=match_kind_number(reading, is_partial=page.is_partial),
         did_you_mean=reading.did_you_mean,

@@ -88,7 +88,7 @@ class SearchListings:
             is_partial=query.min_words is not None,
             next=None if page.next is None else PageCursor(page.next, weights, query.min_words or 0, total),
             facets=facets,
-            missing_shards=sorted(matches.missing),
+            missing=sorted(matches.missing),
             total=total,
             now=matches.now,
         )

@@ -32,7 +32,7 @@ def api(service: NotificationHarness) -> NotificationServicer:
 
 @pytest.fixture
 async def followed(service: NotificationHarness) -> AsyncIterator[NotificationHarness]:
-    task = asyncio.create_task(service.feed.follow_shards())
+    task = asyncio.create_task(service.feed.follow_inboxes())
     yield service
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -189,7 +189,7 @@ async def test_a_process_that_sees_an_arrival_late_does_not_repeat_it(followed: 
     await wait_until(lambda: followed.feed._count[user])
     entry = (await followed.store.find_entries(user, [seen_elsewhere]))[seen_elsewhere]
     await asyncio.sleep(0.3)
-    followed.feed._deliver(followed.store.shard_of(user), entry)
+    followed.feed._deliver(followed.store.partition_of(user), entry)
     latest = await put(followed, user, 1, at=datetime.now(UTC))
     assert (await asyncio.wait_for(opening, WAIT_TIMEOUT_S)).id == latest
 
