@@ -116,7 +116,7 @@ class SlotRepository:
 
     async def _repeat_while_lost(self, id_: str, attempt: Callable[[int], Awaitable[tuple[str, R]]]) -> R:
         """Return what the first attempt brings, from 0, that is not lost to another change."""
-        async with self._turn(id_):
+        async with self._locked(id_):
             for number in range(MAX_UPDATE_ATTEMPTS):
                 if number:
                     await pause_before_retry(number)
@@ -126,7 +126,7 @@ class SlotRepository:
                     return result
         raise overloaded(f"the {self._resource}")
 
-    def _turn(self, id_: str) -> AbstractAsyncContextManager[None]:
+    def _locked(self, id_: str) -> AbstractAsyncContextManager[None]:
         return nullcontext() if self._locks is None else self._locks.hold(id_)
 
 

@@ -124,11 +124,11 @@ class FigureRepository(SlotRepository):
 
     async def find_funnel(self, internship_id: str) -> RecruitingFigures | None:
         """Return the figures of one listing; None before its first event."""
-        return await self._figures(FUNNELS, internship_id)
+        return await self._find_figures(FUNNELS, internship_id)
 
     async def find_overview(self, company_id: str) -> RecruitingFigures | None:
         """Return the figures of one company; None before its first event."""
-        return await self._figures(OVERVIEWS, company_id)
+        return await self._find_figures(OVERVIEWS, company_id)
 
     # --- rebuilding
 
@@ -153,7 +153,7 @@ class FigureRepository(SlotRepository):
         """Return the tracks of some applications as they should be stored."""
         return [_track_document(history) for history in histories]
 
-    async def iterate_places(self, collection: str) -> AsyncIterator[list[Document]]:
+    async def iterate_keys(self, collection: str) -> AsyncIterator[list[Document]]:
         """Yield `_id` and `slot` of all documents of a collection, page by page (index `_id_`)."""
         for shard in self._shards.all_shards():
             async for page in iterate_pages(shard.db[collection], {"_id": True, "slot": True}):
@@ -161,14 +161,14 @@ class FigureRepository(SlotRepository):
 
     async def iterate_company_ids(self) -> AsyncIterator[list[str]]:
         """Yield the IDs of the companies that have figures, page by page (index `_id_`)."""
-        async for page in self.iterate_places(OVERVIEWS):
+        async for page in self.iterate_keys(OVERVIEWS):
             yield [document["_id"] for document in page]
 
-    async def remove(self, collection: str, places: Sequence[Document]) -> None:
+    async def remove_documents(self, collection: str, keys: Sequence[Document]) -> None:
         """Delete documents by their `_id` and `slot`."""
-        for place in places:
-            query = {"_id": place["_id"], "slot": place["slot"]}
-            await self._shards.shard_for(place["slot"]).db[collection].delete_one(query, hint="_id_")
+        for key in keys:
+            query = {"_id": key["_id"], "slot": key["slot"]}
+            await self._shards.shard_for(key["slot"]).db[collection].delete_one(query, hint="_id_")
 
     async def listing_track(self, internship_id: str) -> ListingTrack:
         """Return the track of a listing; an empty track before its first event."""
@@ -184,7 +184,7 @@ class FigureRepository(SlotRepository):
         A stored track of the listing stays if it is newer than `event`, unless its version is distrusted.
         """
 
-        async def fields(tx: Transaction, seen: Document) -> Document:
+        async def build_fields(tx: Transaction, seen: Document) -> Document:
             query = {"internship_id": event.internship_id}
             counts: Counter[str] = Counter()
             async for document in tx.db[APPLICATION_TRACKS].find(query, hint=LISTING_INDEX):
@@ -195,28 +195,28 @@ class FigureRepository(SlotRepository):
             figures = _figures_document(counts, LISTING_FIGURES)
             return figures | {"company_id": event.company_id, "listing": to_document(track)}
 
-        return await self._replace_figures(FUNNELS, event.internship_id, fields, now, write=write)
+        return await self._replace_figures(FUNNELS, event.internship_id, build_fields, now, write=write)
 
     async def replace_company_figures(self, company_id: str, now: datetime, *, write: bool) -> bool:
         """Replace a company's figures by the sums over its listings; return whether they were wrong."""
 
-        async def fields(tx: Transaction, _seen: Document) -> Document:
+        async def build_fields(tx: Transaction, _seen: Document) -> Document:
             counts: Counter[str] = Counter()
             async for funnel in tx.db[FUNNELS].find({"company_id": company_id}, hint=COMPANY_INDEX):
                 counts.update(_figures_in_document(funnel, LISTING_FIGURES))
                 counts.update(_listing_track_in(funnel).figures)
             return _figures_document(counts, COMPANY_FIGURES) | {"company_id": company_id}
 
-        return await self._replace_figures(OVERVIEWS, company_id, fields, now, write=write)
+        return await self._replace_figures(OVERVIEWS, company_id, build_fields, now, write=write)
 
     async def _replace_figures(
-        self, collection: str, id_: str, fields: BuildFigureFields, now: datetime, *, write: bool
+        self, collection: str, id_: str, build_fields: BuildFigureFields, now: datetime, *, write: bool
     ) -> bool:
         """Replace the figures of a document if they are wrong; return whether they were."""
 
         async def find_difference(tx: Transaction) -> Document | None:
             seen = await tx.db[collection].find_one({"_id": id_}, hint="_id_") or {}
-            wanted = await fields(tx, seen)
+            wanted = await build_fields(tx, seen)
             return None if _holds_same_figures(seen, wanted) else wanted
 
         async def write_difference(tx: Transaction) -> bool:
@@ -234,7 +234,7 @@ class FigureRepository(SlotRepository):
 
     # ---
 
-    async def _figures(self, collection: str, id_: str) -> RecruitingFigures | None:
+    async def _find_figures(self, collection: str, id_: str) -> RecruitingFigures | None:
         document = (
             await self._shards.shard_for(id_)
             .db.secondary_reads[collection]
@@ -257,7 +257,7 @@ def _track_or_new(event: ApplicationEvent, known: ApplicationTrack | None) -> Ap
 
 async def _add_figures(
     tx: Transaction,
-    place: _FigureLocation,
+    location: _FigureLocation,
     event_time: datetime,
     change: FigureCounts,
     *,
@@ -265,13 +265,13 @@ async def _add_figures(
 ) -> None:
     update: Document = {
         "$max": {"as_of_time": event_time},
-        "$setOnInsert": {"company_id": place.company_id, "slot": slot_of(place.id)},
+        "$setOnInsert": {"company_id": location.company_id, "slot": slot_of(location.id)},
     }
     if change:
         update["$inc"] = dict(change)
     if listing:
         update["$set"] = {"listing": listing}
-    await tx.db[place.collection].update_one({"_id": place.id}, update, upsert=True, hint="_id_")
+    await tx.db[location.collection].update_one({"_id": location.id}, update, upsert=True, hint="_id_")
 
 
 def _track_document(history: ApplicationHistory) -> Document:

@@ -69,7 +69,7 @@ class ApplicationServicer(ApplicationServiceServicer):
         return self._message_for_caller(application)
 
     async def AcceptOffer(self, request: pb.AcceptOfferRequest, context: RpcContext) -> pb.Application:
-        application = await self._cases.acceptance.accept(
+        application = await self._cases.acceptance.accept_offer(
             request.application_id, current_principal(), request.etag, current_operation()
         )
         return self._message_for_caller(application)

@@ -174,7 +174,7 @@ class SessionRepository(Repository[Session]):
             is_single_document=True,
         )
 
-    async def end(self, session_id: str, reason: EndReason, now: datetime) -> None:
+    async def end_session(self, session_id: str, reason: EndReason, now: datetime) -> None:
         """End a session; one that has ended, or is long over, stays as it is."""
 
         def decide(session: Session | None) -> AggregateChange[Session] | None:
@@ -196,7 +196,7 @@ class SigningKeyRepository:
         documents = await collection.find({}).sort("_id", ASCENDING).to_list(_MAX_KEYS)
         return [from_document(SigningKey, document) for document in documents]
 
-    async def add(self, key: SigningKey) -> bool:
+    async def add_key(self, key: SigningKey) -> bool:
         """Store a key; return False if another process was first with its number, whose key counts."""
         document = to_document(key, slot=SIGNING_KEYS_SLOT)
         try:
@@ -205,7 +205,7 @@ class SigningKeyRepository:
             return False
         return True
 
-    async def remove(self, key: SigningKey) -> None:
+    async def remove_key(self, key: SigningKey) -> None:
         """Delete a key that no valid token is signed with."""
         await self._shards.shard_for(SIGNING_KEYS_SLOT).db["signing_keys"].delete_one({"_id": key.id})
 

@@ -61,14 +61,16 @@ class NotificationServicer(NotificationServiceServicer):
         """Mark some entries, or all up to now."""
         if request.all:
             return pb.MarkReadResponse(unread_count=await self._inbox.mark_all_read(current_principal().id))
-        left = await self._inbox.mark_read(current_principal().id, list(request.notification_ids))
-        return pb.MarkReadResponse(unread_count=left)
+        unread_count = await self._inbox.mark_read(current_principal().id, list(request.notification_ids))
+        return pb.MarkReadResponse(unread_count=unread_count)
 
     async def StreamNotifications(
         self, request: pb.StreamNotificationsRequest, context: RpcContext
     ) -> AsyncIterator[pb.Notification]:
         """What came since the last entry, then entries as they arrive."""
-        async with self._inbox.watch(current_principal().id, request.last_notification_id) as notifications:
+        async with self._inbox.watch_inbox(
+            current_principal().id, request.last_notification_id
+        ) as notifications:
             # The first entry may be hours away; to a browser a stream is not open before its headers come.
             await context.send_initial_metadata(())
             async for notification in notifications:
@@ -79,7 +81,7 @@ class NotificationServicer(NotificationServiceServicer):
     ) -> AsyncIterator[HttpBody]:
         """The same for browsers, with comments in between that keep the connection open."""
         last_id = request.last_notification_id or _last_event_id()
-        async with self._inbox.watch(current_principal().id, last_id) as notifications:
+        async with self._inbox.watch_inbox(current_principal().id, last_id) as notifications:
             await context.send_initial_metadata(_UNBUFFERED_HEADERS)
             yield _http_body(sse.OPENING_EVENT)
             current_call().closing_message = _end_of_stream

@@ -124,13 +124,13 @@ class InboxBroadcaster:
         if self._count.total() >= self._max_streams or self._count[user_id] >= self._max_streams_per_user:
             raise overloaded(_INBOX, retry_after_s=5.0)
         listener = InboxListener()
-        here = self._listeners[self._source.partition_of(user_id)]
-        here[user_id].add(listener)
+        listeners = self._listeners[self._source.partition_of(user_id)]
+        listeners[user_id].add(listener)
         self._count[user_id] += 1
         try:
             yield listener
         finally:
-            self._unsubscribe(here, user_id, listener)
+            self._unsubscribe(listeners, user_id, listener)
 
     async def wait_until_following(self, user_id: str) -> None:
         """Return once nothing that arrives for this user is missed. Raises DomainError UNAVAILABLE."""
@@ -141,11 +141,11 @@ class InboxBroadcaster:
             raise unavailable(_INBOX) from None
 
     def _unsubscribe(
-        self, here: dict[str, set[InboxListener]], user_id: str, listener: InboxListener
+        self, listeners: dict[str, set[InboxListener]], user_id: str, listener: InboxListener
     ) -> None:
-        here[user_id].discard(listener)
-        if not here[user_id]:
-            del here[user_id]
+        listeners[user_id].discard(listener)
+        if not listeners[user_id]:
+            del listeners[user_id]
         self._count[user_id] -= 1
         if not self._count[user_id]:
             del self._count[user_id]

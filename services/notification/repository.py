@@ -81,7 +81,7 @@ class NotificationRepository(SlotRepository):
 
     # --- recipients
 
-    async def recipients(self, user_ids: Iterable[str]) -> Mapping[str, Recipient]:
+    async def find_recipients(self, user_ids: Iterable[str]) -> Mapping[str, Recipient]:
         """Return the known ones of these users, by ID; one query a shard."""
         found: dict[str, Recipient] = {}
         for shard, ids in self._by_shard(user_ids, key=lambda user_id: user_id).items():
@@ -102,7 +102,7 @@ class NotificationRepository(SlotRepository):
 
         await self._recipients.upsert(user_id, decide)
 
-    async def company_members(self, company_id: str) -> tuple[str, ...]:
+    async def find_company_members(self, company_id: str) -> tuple[str, ...]:
         """Return the IDs of a company's members; empty when none is known."""
         document = (
             await self._shards.shard_for(company_id)
@@ -188,7 +188,7 @@ class NotificationRepository(SlotRepository):
         oldest_first = cursor.sort([("create_time", 1), ("_id", 1)]).limit(limit)
         return [from_document(Notification, document) async for document in oldest_first]
 
-    async def unread_count(self, recipient_id: str) -> int:
+    async def count_unread(self, recipient_id: str) -> int:
         """How many entries are unread."""
         unread = {"recipient_id": recipient_id, "read": False}
         return await self._inbox(recipient_id).count_documents(unread, hint=UNREAD_INDEX)
@@ -252,11 +252,11 @@ class NotificationRepository(SlotRepository):
 
         A lease that ends well after ours would was given by a clock ahead of ours, and is not waited for.
         """
-        free = {"state": {"$in": [MailDeliveryState.QUEUED, MailDeliveryState.FAILED]}}
-        held = {"$gt": now, "$lte": lease_until + MAX_CLOCK_SKEW}
-        left_lying = {"state": MailDeliveryState.SENDING, "lease_until": {"$not": held}}
+        unclaimed = {"state": {"$in": [MailDeliveryState.QUEUED, MailDeliveryState.FAILED]}}
+        leased = {"$gt": now, "$lte": lease_until + MAX_CLOCK_SKEW}
+        abandoned = {"state": MailDeliveryState.SENDING, "lease_until": {"$not": leased}}
         document = await self._deliveries(delivery_id).find_one_and_update(
-            {"_id": delivery_id, "$or": [free, left_lying]},
+            {"_id": delivery_id, "$or": [unclaimed, abandoned]},
             {
                 "$set": {"state": MailDeliveryState.SENDING, "lease_until": lease_until},
                 "$inc": {"attempts": 1},
@@ -278,8 +278,12 @@ class NotificationRepository(SlotRepository):
             changes["$set"]["sent_time"] = now
         if state in (MailDeliveryState.SENT, MailDeliveryState.BOUNCED):
             changes["$unset"]["sealed"] = ""
-        mine = {"_id": claimed.id, "state": MailDeliveryState.SENDING, "attempts": claimed.attempts}
-        await self._deliveries(claimed.id).update_one(mine, changes, hint="_id_")
+        claimed_attempt = {
+            "_id": claimed.id,
+            "state": MailDeliveryState.SENDING,
+            "attempts": claimed.attempts,
+        }
+        await self._deliveries(claimed.id).update_one(claimed_attempt, changes, hint="_id_")
 
     def _inbox(self, recipient_id: str) -> AsyncCollection[Document]:
         return self._shards.shard_for(recipient_id).db[NOTIFICATIONS]

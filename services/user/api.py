@@ -113,7 +113,7 @@ class UserServicer(UserServiceServicer):
         return cast_serialized(pb.Company, answer)
 
     async def GetMyCompany(self, request: pb.GetMyCompanyRequest, context: RpcContext) -> pb.Company:
-        return company_message(await self._companies.get_own(current_principal()))
+        return company_message(await self._companies.get_own_company(current_principal()))
 
     async def UpdateMyCompany(self, request: pb.UpdateMyCompanyRequest, context: RpcContext) -> pb.Company:
         paths = changed_paths(request.company, request.update_mask, writable=WRITABLE_COMPANY_FIELDS)
@@ -124,7 +124,9 @@ class UserServicer(UserServiceServicer):
             return edited_company(company, message)
 
         return company_message(
-            await self._companies.update_own(current_principal(), edit, expected_etag=request.company.etag)
+            await self._companies.update_own_company(
+                current_principal(), edit, expected_etag=request.company.etag
+            )
         )
 
     async def ListCompanies(

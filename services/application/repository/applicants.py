@@ -60,7 +60,7 @@ class ApplicantRepository(SlotRepository):
         rows = await cursor.sort("_id", -1).limit(limit).to_list()
         return [from_document(ApplicantRow, row) for row in rows]
 
-    async def iterate_places(self) -> AsyncIterator[list[Document]]:
+    async def iterate_keys(self) -> AsyncIterator[list[Document]]:
         """Yield `_id` and `slot` of all rows, shard by shard and page by page (index `_id_`)."""
         for shard in self._shards.all_shards():
             async for page in iterate_pages(shard.db[APPLICANTS], {"_id": True, "slot": True}):

@@ -98,7 +98,7 @@ class SignIn:
 
     async def logout(self, session_id: str) -> None:
         """End a session; to end an ended one changes nothing."""
-        await self._sessions.end(session_id, EndReason.LOGOUT, self._clock.now())
+        await self._sessions.end_session(session_id, EndReason.LOGOUT, self._clock.now())
         await self.revoke_sessions([session_id])
 
     def begin_session(self, account: Account) -> tuple[Session, RefreshToken]:

@@ -65,7 +65,7 @@ class SearchFilters:
     posted_since: datetime | None = None
     deadline_after: datetime | None = None
 
-    def without(self, dimension: FacetDimension) -> "SearchFilters":
+    def without_dimension(self, dimension: FacetDimension) -> "SearchFilters":
         """Return the same, asking nothing of one dimension."""
         cleared: dict[FacetDimension, dict[str, object]] = {
             FacetDimension.SKILL: {"skills": ()},
@@ -103,12 +103,14 @@ class SearchQuery:
         """Return the same, content with most of the words."""
         return replace(self, min_words=max(1, (len(self.required_words) + 1) // 2))
 
-    def without(self, dimension: FacetDimension) -> "SearchQuery":
+    def without_dimension(self, dimension: FacetDimension) -> "SearchQuery":
         """Return the same, asking nothing of one dimension, be it by a filter or by words that stand for one."""
         name = _FILTER_OF_DIMENSION.get(dimension)
         words = tuple(word for word in self.words if not word.filters or word.filters[0].name != name)
         min_words = None if self.min_words is None else max(1, self.min_words - len(self.words) + len(words))
-        return replace(self, filters=self.filters.without(dimension), words=words, min_words=min_words)
+        return replace(
+            self, filters=self.filters.without_dimension(dimension), words=words, min_words=min_words
+        )
 
 
 def effective_sort(asked: SearchOrder | None, words: Sequence[QueryTerm]) -> SearchOrder:

@@ -292,7 +292,7 @@ def _deadline_in_its_zone(change: ListingChange) -> str:
 def _student_notices(move: ApplicationMove) -> Notices:
     student = ToUser(move.application.student_id)
     (was_at, was), (is_at, status) = _STATUS_BY_STATE[move.from_state], _STATUS_BY_STATE[move.to_state]
-    if move.to_state == "REJECTED" or status == was or _is_own_doing(move):
+    if move.to_state == "REJECTED" or status == was or _is_caused_by_student(move):
         return ()
     back = ApplicationChanged(**_student_facts(move.application), status=status)
     if move.from_state == "REJECTED":
@@ -302,7 +302,7 @@ def _student_notices(move: ApplicationMove) -> Notices:
     return (Notice(student, back if is_at < was_at else _progress_content(move)),)
 
 
-def _is_own_doing(move: ApplicationMove) -> bool:
+def _is_caused_by_student(move: ApplicationMove) -> bool:
     by_leaving = move.to_state == "WITHDRAWN" or move.closed_reason == "ACCOUNT_DELETED"
     return by_leaving or move.from_state == "DRAFT"
 
