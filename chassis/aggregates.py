@@ -1,4 +1,4 @@
-"""Aggregates, and changes of them as values that a repository stores."""
+"""Aggregates, changes of them as values that a repository stores, and reads of many."""
 
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
@@ -7,13 +7,10 @@ A = TypeVar("A")
 
 
 class Aggregate(Protocol):
-    """A record that is stored and changed as a whole. Each of its states has another `version`."""
+    """A record that is stored and changed as a whole. Most have a `version`, which each change increments."""
 
     @property
     def id(self) -> str: ...
-
-    @property
-    def version(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +19,11 @@ class AggregateChange(Generic[A]):
 
     aggregate: A | None = None
     events: tuple[object, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRead(Generic[A]):
+    """What was found under some IDs, and the IDs of which nothing can be said at the moment."""
+
+    items: list[A]
+    unavailable_ids: list[str]

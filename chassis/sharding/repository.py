@@ -1,14 +1,16 @@
 """Changes of aggregates: read, decide, compare-and-set and emit, on the shard of their ID."""
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import Any, Final, Generic, TypeVar
+from dataclasses import fields
+from itertools import count
+from typing import Any, Final, Generic, TypeVar, cast, overload
 
 from google.protobuf.message import Message
 from pymongo import DESCENDING
 from pymongo.errors import DuplicateKeyError
 
-from chassis.aggregates import Aggregate, AggregateChange
+from chassis.aggregates import Aggregate, AggregateChange, BatchRead
 from chassis.concurrency.keyed_lock import KeyedLock
 from chassis.concurrency.retry import RetryPolicy, retry_call_async
 from chassis.errors import DomainError, not_found, overloaded
@@ -20,15 +22,18 @@ from chassis.sharding.collections import ShardCollection, ShardDatabase
 from chassis.sharding.inbox import IncomingEvent
 from chassis.sharding.reconciler import find_existing_ids, iterate_pages
 from chassis.sharding.shard import Shard
-from chassis.sharding.shards import FoundByShard, Shards
+from chassis.sharding.shards import Shards
 from chassis.sharding.transactions import Transaction
 
 A = TypeVar("A", bound=Aggregate)
+R = TypeVar("R")
 
 Decide = Callable[[A], AggregateChange[A] | None]
 """Returns the change of an aggregate, or None; raises when rules refuse it. Pure, as it may run again."""
 DecideOrCreate = Callable[[A | None], AggregateChange[A] | None]
 """The same for an aggregate that may not exist yet."""
+WorkInTransaction = Callable[[Transaction], Awaitable[R]]
+"""Changes documents of one slot; see `Shard.run_in_transaction`."""
 
 UPDATE_RETRY_POLICY: Final = RetryPolicy(initial_s=0.005, max_s=0.25, max_attempts=8)
 """A compare-and-set is lost only to another change of the same aggregate that took effect."""
@@ -36,12 +41,106 @@ UPDATE_RETRY_POLICY: Final = RetryPolicy(initial_s=0.005, max_s=0.25, max_attemp
 _STORED, _UNCHANGED, _LOST = "stored", "unchanged", "lost"
 
 
-class Repository(Generic[A]):
+class ChangedSinceReadError(Exception):
+    """Another change was stored between this one's read and its write: nothing of this one may commit."""
+
+
+class SlotRepository:
+    """Documents of one slot that change together, in a transaction with the events that tell of it."""
+
+    def __init__(
+        self,
+        shards: Shards,
+        *,
+        resource: str,
+        metrics_label: str,
+        encode_event: Callable[[Any], Message] | None = None,
+        is_serialised: bool = False,
+    ) -> None:
+        """`resource` is the word for it in errors, `encode_event` gives the message of a domain event.
+
+        With `is_serialised`, changes under one ID within this process run one after the other: cheaper than
+        lost attempts where many change the same documents at once.
+        """
+        self._shards = shards
+        self._resource = resource
+        self._metrics_label = metrics_label
+        self._encode_event = encode_event
+        self._locks = KeyedLock() if is_serialised else None
+
+    @overload
+    async def _change_in_transaction(self, id_: str, work: WorkInTransaction[R]) -> R: ...
+    @overload
+    async def _change_in_transaction(
+        self, id_: str, work: WorkInTransaction[R], *, handling: IncomingEvent | None
+    ) -> R | None: ...
+    async def _change_in_transaction(
+        self, id_: str, work: WorkInTransaction[R], *, handling: IncomingEvent | None = None
+    ) -> R | None:
+        """Return what `work` returns, which reads, decides and stores in one transaction in the ID's slot.
+
+        It runs again when another change was faster (`ChangedSinceReadError`, DuplicateKeyError). None for an
+        incoming event that was handled before; `work` does not run then.
+
+        Raises:
+            DomainError: what `work` raises, and OVERLOADED when others are faster all the time.
+        """
+
+        async def attempt(_: int) -> tuple[str, R | None]:
+            try:
+                return _STORED, await self._run_in_transaction(id_, work, handling=handling)
+            except (ChangedSinceReadError, DuplicateKeyError):
+                return _LOST, None
+
+        return await self._repeat_while_lost(id_, attempt)
+
+    async def _run_in_transaction(
+        self, id_: str, work: WorkInTransaction[R], *, handling: IncomingEvent | None = None
+    ) -> R | None:
+        """Run `work` in a transaction on the ID's shard; see `Shard.run_in_transaction`."""
+        shard = self._shards.shard_for(id_)
+        result = await shard.run_in_transaction(work, event=handling, slot=slot_of(id_))
+        await self._after_commit(id_)
+        return result
+
+    async def _after_commit(self, id_: str) -> None:
+        """Do what follows each change under an ID, such as to drop cached answers."""
+
+    def _emit(self, tx: Transaction, id_: str, events: Iterable[object]) -> None:
+        for event in events:
+            if self._encode_event is None:
+                raise TypeError(f"the repository of {self._metrics_label} emits no events")
+            tx.emit(self._encode_event(event), subject=id_)
+
+    async def _repeat_while_lost(self, id_: str, attempt: Callable[[int], Awaitable[tuple[str, R]]]) -> R:
+        """Return the result of the first attempt, numbered from 0, that is not lost to another change."""
+        numbers = count()
+
+        async def attempt_once() -> R:
+            outcome, result = await attempt(next(numbers))
+            metrics.repository_updates.labels(self._metrics_label, outcome).inc()
+            if outcome == _LOST:
+                raise _UpdateLostError
+            return result
+
+        try:
+            async with self._locked(id_):
+                return await retry_call_async(attempt_once, UPDATE_RETRY_POLICY, on=_UpdateLostError)
+        except _UpdateLostError:
+            raise overloaded(f"the {self._resource}") from None
+
+    def _locked(self, id_: str) -> AbstractAsyncContextManager[None]:
+        return nullcontext() if self._locks is None else self._locks.hold(id_)
+
+
+class Repository(SlotRepository, Generic[A]):
     """Aggregates of one kind in one collection, each in the slot of its ID.
 
     A change commits in one transaction with the domain events that it returns. Subclasses add queries with
-    names of their own, and override `_to_document`, `_from_document`, `_write` and `_explain_duplicate` where
-    an aggregate has derived documents or unique indexes.
+    names of their own, and override `_to_document`, `_from_document`, `_check_insert`, `_write`,
+    `_after_commit` and `_explain_duplicate` where an aggregate has derived documents, cached answers or
+    unique indexes. What is decided and changed together with an aggregate goes through
+    `_change_in_transaction` and `_apply_or_abort`.
     """
 
     def __init__(
@@ -53,20 +152,30 @@ class Repository(Generic[A]):
         resource: str,
         not_found_reason: str,
         encode_event: Callable[[Any], Message],
+        compared_fields: tuple[str, ...] = ("version",),
+        is_single_document: bool = False,
         is_serialised: bool = False,
     ) -> None:
         """Make the repository; `resource` is an aggregate's name in errors, `encode_event` makes messages.
 
-        With `is_serialised`, changes of one aggregate within this process run one after the other: cheaper
-        than lost attempts where many change the same one at once.
+        Any two states of an aggregate differ in one of the `compared_fields`. With `is_single_document`
+        nothing is derived from an aggregate: a change without events is one write, without a transaction.
+        For `is_serialised` see `SlotRepository`.
         """
-        self._shards = shards
+        super().__init__(
+            shards,
+            resource=resource,
+            metrics_label=collection.name,
+            encode_event=encode_event,
+            is_serialised=is_serialised,
+        )
+        if missing := set(compared_fields) - {field.name for field in fields(cast(Any, kind))}:
+            raise TypeError(f"{kind.__name__} has no {', '.join(sorted(missing))} to tell its states apart")
         self._spec = collection
         self._kind = kind
-        self._resource = resource
         self._not_found_reason = not_found_reason
-        self._encode_event = encode_event
-        self._locks = KeyedLock() if is_serialised else None
+        self._compared_fields = compared_fields
+        self._is_single_document = is_single_document
 
     # --- reading
 
@@ -81,7 +190,7 @@ class Repository(Generic[A]):
             raise self.not_found(id_)
         return found
 
-    async def get_each(self, ids: Iterable[str]) -> FoundByShard[A]:
+    async def get_each(self, ids: Iterable[str]) -> BatchRead[A]:
         """Return those of these aggregates that exist, and the IDs whose shards do not answer (`_id_`)."""
 
         async def on_shard(shard: Shard, own: list[str]) -> list[A]:
@@ -133,15 +242,20 @@ class Repository(Generic[A]):
     async def insert(self, aggregate: A, *events: object) -> A:
         """Store a new aggregate with its events, or return the one of the same ID that is stored already.
 
-        Raises the error of `_explain_duplicate` when another aggregate holds the same unique key.
+        Raises what `_check_insert` raises, and the error of `_explain_duplicate` when another aggregate holds
+        the same unique key.
         """
 
         async def work(tx: Transaction) -> None:
+            await self._check_insert(tx, aggregate)
             self._add(tx, aggregate)
             self._emit(tx, aggregate.id, events)
 
         try:
-            await self._run(aggregate.id, work)
+            if self._is_single_document and not events:
+                await self._write_alone(None, aggregate)
+            else:
+                await self._run_in_transaction(aggregate.id, work)
         except DuplicateKeyError:
             if (existing := await self.get(aggregate.id)) is not None:
                 return existing
@@ -190,24 +304,12 @@ class Repository(Generic[A]):
         Return the aggregate afterwards; None when there is still none.
         """
 
-        async def attempt() -> A | None:
-            nonlocal known
-            outcome, updated = await (
-                self._attempt(id_, decide, known)
-                if handling is None
-                else self._attempt_once(id_, decide, handling)
-            )
-            metrics.repository_updates.labels(self._spec.name, outcome).inc()
-            known = None
-            if outcome == _LOST:
-                raise _UpdateLostError
-            return updated
+        async def attempt(number: int) -> tuple[str, A | None]:
+            if handling is not None:
+                return await self._attempt_once(id_, decide, handling)
+            return await self._attempt(id_, decide, None if number else known)
 
-        try:
-            async with self._turn(id_):
-                return await retry_call_async(attempt, UPDATE_RETRY_POLICY, on=_UpdateLostError)
-        except _UpdateLostError:
-            raise overloaded(f"the {self._resource}") from None
+        return await self._repeat_while_lost(id_, attempt)
 
     async def _attempt(self, id_: str, decide: DecideOrCreate[A], known: A | None) -> tuple[str, A | None]:
         """Decide outside of the transaction, so that a refusal costs none and disturbs no other change."""
@@ -215,21 +317,22 @@ class Repository(Generic[A]):
         change = decide(before)
         if change is None or (change.aggregate is None and not change.events):
             return _UNCHANGED, before
+        after = _aggregate_after(before, change)
+        try:
+            is_stored = await self._store(id_, before, change)
+        except DuplicateKeyError:
+            await self._raise_duplicate(after)
+            is_stored = False
+        return (_STORED, after) if is_stored else (_LOST, None)
+
+    async def _store(self, id_: str, before: A | None, change: AggregateChange[A]) -> bool:
+        if self._is_single_document and change.aggregate is not None and not change.events:
+            return await self._write_alone(before, change.aggregate)
 
         async def work(tx: Transaction) -> bool:
             return await self._apply(tx, id_, before, change)
 
-        return await self._run_or_lose(id_, work, _aggregate_after(before, change))
-
-    async def _run_or_lose(
-        self, id_: str, work: Callable[[Transaction], Any], after: A | None
-    ) -> tuple[str, A | None]:
-        try:
-            is_stored = await self._run(id_, work)
-        except DuplicateKeyError:
-            await self._raise_duplicate(after)
-            return _LOST, None
-        return (_STORED, after) if is_stored else (_LOST, None)
+        return bool(await self._run_in_transaction(id_, work))
 
     async def _attempt_once(
         self, id_: str, decide: DecideOrCreate[A], handling: IncomingEvent
@@ -237,30 +340,24 @@ class Repository(Generic[A]):
         """Decide within the transaction, after the check of the inbox, as a repeat must change nothing."""
         decided: A | None = None
 
-        async def work(tx: Transaction) -> tuple[bool, A | None]:
+        async def work(tx: Transaction) -> tuple[A | None]:
             nonlocal decided
             before = await self._find_in(tx.db, id_)
             change = decide(before) or AggregateChange()
             decided = _aggregate_after(before, change)
-            return await self._apply(tx, id_, before, change), decided
+            await self._apply_or_abort(tx, id_, before, change)
+            return (decided,)
 
         try:
-            result = await self._run(id_, work, handling=handling)
+            result = await self._run_in_transaction(id_, work, handling=handling)
+        except ChangedSinceReadError:
+            return _LOST, None
         except DuplicateKeyError:
             await self._raise_duplicate(decided)
             return _LOST, None
-        if result is None:
-            return _UNCHANGED, await self.get(id_)
-        is_stored, after = result
-        return (_STORED, after) if is_stored else (_LOST, None)
+        return (_UNCHANGED, await self.get(id_)) if result is None else (_STORED, result[0])
 
     # --- building blocks of subclasses that change an aggregate together with others in its slot
-
-    async def _run(
-        self, id_: str, work: Callable[[Transaction], Any], *, handling: IncomingEvent | None = None
-    ) -> Any:
-        """Run `work` in a transaction on the aggregate's shard; see `Shard.run_in_transaction`."""
-        return await self._shards.shard_for(id_).run_in_transaction(work, event=handling, slot=slot_of(id_))
 
     async def _find_in(self, database: ShardDatabase, id_: str) -> A | None:
         document = await database[self._spec.name].find_one(self._identity(id_), hint="_id_")
@@ -273,21 +370,41 @@ class Repository(Generic[A]):
         self._emit(tx, id_, change.events)
         return True
 
+    async def _apply_or_abort(
+        self, tx: Transaction, id_: str, before: A | None, change: AggregateChange[A]
+    ) -> None:
+        """Store and emit, or raise ChangedSinceReadError, which undoes all of the transaction."""
+        if not await self._apply(tx, id_, before, change):
+            raise ChangedSinceReadError(id_)
+
     async def _write(self, tx: Transaction, before: A | None, after: A) -> bool:
-        """Replace `before` by `after`; return False when another version is stored."""
+        """Replace `before` by `after`; return False when another state is stored."""
         if before is None:
             self._add(tx, after)
             return True
-        unchanged = self._identity(before.id) | {"version": before.version}
-        result = await tx.db[self._spec.name].replace_one(unchanged, self._to_document(after), hint="_id_")
+        return await self._replace(tx.db[self._spec.name], before, after)
+
+    async def _write_alone(self, before: A | None, after: A) -> bool:
+        """Do the same without a transaction."""
+        collection, is_stored = self._collection(after.id), True
+        if before is None:
+            await collection.insert_one(self._to_document(after))
+        else:
+            is_stored = await self._replace(collection, before, after)
+        await self._after_commit(after.id)
+        return is_stored
+
+    async def _replace(self, collection: ShardCollection, before: A, after: A) -> bool:
+        compared = {name: getattr(before, name) for name in self._compared_fields}
+        unchanged = self._identity(before.id) | compared
+        result = await collection.replace_one(unchanged, self._to_document(after), hint="_id_")
         return bool(result.matched_count)
+
+    async def _check_insert(self, tx: Transaction, aggregate: A) -> None:
+        """Raise what forbids to store a new aggregate, by what else its slot holds."""
 
     def _add(self, tx: Transaction, aggregate: A) -> None:
         tx.insert_at_commit(self._spec.name, self._to_document(aggregate))
-
-    def _emit(self, tx: Transaction, id_: str, events: Iterable[object]) -> None:
-        for event in events:
-            tx.emit(self._encode_event(event), subject=id_)
 
     def _to_document(self, aggregate: A) -> Document:
         return to_document(aggregate, slot=slot_of(aggregate.id))
@@ -303,9 +420,6 @@ class Repository(Generic[A]):
         error = None if after is None else await self._explain_duplicate(after)
         if error is not None:
             raise error from None
-
-    def _turn(self, id_: str) -> AbstractAsyncContextManager[None]:
-        return nullcontext() if self._locks is None else self._locks.hold(id_)
 
     def _collection(self, id_: str) -> ShardCollection:
         return self._shards.shard_for(id_).db[self._spec.name]

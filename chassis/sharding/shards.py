@@ -19,6 +19,7 @@ from typing import Any, Final, Generic, TypeVar
 import pymongo
 from pymongo.monitoring import CommandListener
 
+from chassis.aggregates import BatchRead
 from chassis.clock import Clock, SystemClock
 from chassis.concurrency.tasks import cancel_until_done
 from chassis.errors import UNAVAILABLE_REASONS, DomainError
@@ -28,7 +29,7 @@ from chassis.sharding.shard import Shard, ShardPool
 from chassis.sharding.slot_map import SlotMap
 from chassis.sharding.slot_map_store import CLUSTER_DATABASE
 
-__all__ = ["FoundByShard", "ScatterResult", "Shard", "Shards", "current_scatter"]
+__all__ = ["ScatterResult", "Shard", "Shards", "current_scatter"]
 
 T = TypeVar("T")
 
@@ -46,14 +47,6 @@ class ScatterResult(Generic[T]):
 
     results: list[T]
     missing_shards: list[str]
-
-
-@dataclass(frozen=True, slots=True)
-class FoundByShard(Generic[T]):
-    """The items found under some IDs, in no particular order, and the IDs whose shards did not answer."""
-
-    items: list[T]
-    unavailable_ids: list[str]
 
 
 class Shards:
@@ -217,7 +210,7 @@ class Shards:
 
     async def find_by_ids(
         self, ids: Iterable[str], read: Callable[[Shard, list[str]], Awaitable[list[T]]]
-    ) -> "FoundByShard[T]":
+    ) -> BatchRead[T]:
         """Return what `read` finds under these IDs on all their shards, and whose shards did not answer."""
         by_shard: dict[Shard, list[str]] = defaultdict(list)
         for id_ in ids:
@@ -225,7 +218,7 @@ class Shards:
         answers = await asyncio.gather(
             *(_answer_or_none(read(shard, own)) for shard, own in by_shard.items())
         )
-        return FoundByShard(
+        return BatchRead(
             items=[each for answer in answers for each in answer or ()],
             unavailable_ids=[
                 id_

@@ -1,7 +1,7 @@
 """The gRPC API of the analytics service."""
 
 from chassis.call_context import current_principal
-from chassis.grpc.rpc_context import RpcContext
+from chassis.grpc.handlers import RpcContext
 from internshipconnect.analytics.v1 import analytics_pb2 as pb
 from internshipconnect.analytics.v1.analytics_pb2_grpc import AnalyticsServiceServicer
 from services.analytics import mapping

@@ -42,11 +42,11 @@ class FigureRebuilder:
         self, collection: str, known: Callable[[list[str]], Awaitable[set[str]]]
     ) -> AsyncIterator[tuple[int, int]]:
         """Remove tracks or funnels whose subject is not `known`; yield how many were seen and removed."""
-        async for page in self._repository.iterate_places(collection):
+        async for page in self._repository.iterate_keys(collection):
             found = await known([each["_id"] for each in page])
             orphans = [each for each in page if each["_id"] not in found]
             if self._write:
-                await self._repository.remove(collection, orphans)
+                await self._repository.remove_documents(collection, orphans)
             yield len(page), len(orphans)
 
     async def rebuild_listing(self, event: ListingEvent, now: datetime) -> bool:

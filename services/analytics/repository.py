@@ -8,12 +8,12 @@ from typing import Final
 
 from pymongo import ASCENDING, IndexModel
 
-from chassis.concurrency.keyed_lock import KeyedLock
 from chassis.ids import slot_of
 from chassis.messaging import IncomingEvent
 from chassis.mongo.documents import Document, from_document, to_document
 from chassis.mongo.provision import CollectionSpec
 from chassis.sharding.reconciler import DerivedCollectionReconciler, iterate_pages
+from chassis.sharding.repository import SlotRepository
 from chassis.sharding.shards import Shards
 from chassis.sharding.transactions import Transaction
 from services.analytics.domain.figures import (
@@ -59,7 +59,6 @@ FIGURE_GROUPS: Final = ("reached", "current", "offer_answers", "responses")
 LISTING_FIGURES: Final = (APPLICATIONS_FIGURE,)
 COMPANY_FIGURES: Final = (APPLICATIONS_FIGURE, TOTAL_INTERNSHIPS_FIGURE, OPEN_INTERNSHIPS_FIGURE)
 
-CountInTransaction = Callable[[Transaction], Awaitable[None]]
 BuildFigureFields = Callable[[Transaction, Document], Awaitable[Document]]
 """Returns the right content of a document of figures, from the sums and its present content."""
 
@@ -73,12 +72,14 @@ class _FigureLocation:
     company_id: str
 
 
-class FigureRepository:
-    """Counts each event in one transaction with its inbox row."""
+class FigureRepository(SlotRepository):
+    """Counts each event in one transaction with its inbox row, in the slot of its company.
+
+    One event of a company at a time, as all of them change one document and would conflict.
+    """
 
     def __init__(self, shards: Shards) -> None:
-        self._shards = shards
-        self._locks = KeyedLock()
+        super().__init__(shards, resource="figures", metrics_label=FUNNELS, is_serialised=True)
 
     async def count_application(self, event: ApplicationEvent, handling: IncomingEvent) -> None:
         """Count the event's changes for the application's listing and company."""
@@ -96,7 +97,7 @@ class FigureRepository:
             )
             await _add_figures(tx, _overview_location(event.company_id), event.time, change)
 
-        await self._count_locked(event.company_id, event.internship_id, count, handling)
+        await self._change_in_transaction(event.company_id, count, handling=handling)
 
     async def count_listing(self, event: ListingEvent, handling: IncomingEvent) -> None:
         """Count the event's changes for the listing's company."""
@@ -110,7 +111,7 @@ class FigureRepository:
             change = figure_changes(before.figures, after.figures)
             await _add_figures(tx, _overview_location(event.company_id), event.time, change)
 
-        await self._count_locked(event.company_id, event.internship_id, count, handling)
+        await self._change_in_transaction(event.company_id, count, handling=handling)
 
     async def count_views(
         self, internship_id: str, company_id: str, views: int, *, time: datetime, handling: IncomingEvent
@@ -121,15 +122,15 @@ class FigureRepository:
             await _add_figures(tx, _funnel_location(internship_id, company_id), time, {VIEWS_FIGURE: views})
             await _add_figures(tx, _overview_location(company_id), time, {VIEWS_FIGURE: views})
 
-        await self._count_locked(company_id, internship_id, count, handling)
+        await self._change_in_transaction(company_id, count, handling=handling)
 
     async def find_funnel(self, internship_id: str) -> RecruitingFigures | None:
         """Return the figures of one listing; None before its first event."""
-        return await self._figures(FUNNELS, internship_id)
+        return await self._find_figures(FUNNELS, internship_id)
 
     async def find_overview(self, company_id: str) -> RecruitingFigures | None:
         """Return the figures of one company; None before its first event."""
-        return await self._figures(OVERVIEWS, company_id)
+        return await self._find_figures(OVERVIEWS, company_id)
 
     # --- rebuilding
 
@@ -154,7 +155,7 @@ class FigureRepository:
         """Return the tracks of some applications as they should be stored."""
         return [_track_document(history) for history in histories]
 
-    async def iterate_places(self, collection: str) -> AsyncIterator[list[Document]]:
+    async def iterate_keys(self, collection: str) -> AsyncIterator[list[Document]]:
         """Yield `_id` and `slot` of all documents of a collection, page by page (index `_id_`)."""
         for shard in self._shards.all_shards():
             async for page in iterate_pages(shard.db[collection], {"_id": True, "slot": True}):
@@ -162,14 +163,14 @@ class FigureRepository:
 
     async def iterate_company_ids(self) -> AsyncIterator[list[str]]:
         """Yield the IDs of the companies that have figures, page by page (index `_id_`)."""
-        async for page in self.iterate_places(OVERVIEWS):
+        async for page in self.iterate_keys(OVERVIEWS):
             yield [document["_id"] for document in page]
 
-    async def remove(self, collection: str, places: Sequence[Document]) -> None:
+    async def remove_documents(self, collection: str, keys: Sequence[Document]) -> None:
         """Delete documents by their `_id` and `slot`."""
-        for place in places:
-            query = {"_id": place["_id"], "slot": place["slot"]}
-            await self._shards.shard_for(place["slot"]).db[collection].delete_one(query, hint="_id_")
+        for key in keys:
+            query = {"_id": key["_id"], "slot": key["slot"]}
+            await self._shards.shard_for(key["slot"]).db[collection].delete_one(query, hint="_id_")
 
     async def listing_track(self, internship_id: str) -> ListingTrack:
         """Return the track of a listing; an empty track before its first event."""
@@ -185,7 +186,7 @@ class FigureRepository:
         A stored track of the listing is kept if it is newer than `event`, unless it has `distrusted_version`.
         """
 
-        async def fields(tx: Transaction, seen: Document) -> Document:
+        async def build_fields(tx: Transaction, seen: Document) -> Document:
             query = {"internship_id": event.internship_id}
             counts: Counter[str] = Counter()
             async for document in tx.db[APPLICATION_TRACKS].find(query, hint=LISTING_INDEX):
@@ -196,28 +197,28 @@ class FigureRepository:
             figures = _figures_document(counts, LISTING_FIGURES)
             return figures | {"company_id": event.company_id, "listing": to_document(track)}
 
-        return await self._replace_figures(FUNNELS, event.internship_id, fields, now, write=write)
+        return await self._replace_figures(FUNNELS, event.internship_id, build_fields, now, write=write)
 
     async def replace_company_figures(self, company_id: str, now: datetime, *, write: bool) -> bool:
         """Replace a company's figures by the sums over its listings; return whether they were wrong."""
 
-        async def fields(tx: Transaction, _seen: Document) -> Document:
+        async def build_fields(tx: Transaction, _seen: Document) -> Document:
             counts: Counter[str] = Counter()
             async for funnel in tx.db[FUNNELS].find({"company_id": company_id}, hint=COMPANY_INDEX):
                 counts.update(_figures_in_document(funnel, LISTING_FIGURES))
                 counts.update(_listing_track_in(funnel).figures)
             return _figures_document(counts, COMPANY_FIGURES) | {"company_id": company_id}
 
-        return await self._replace_figures(OVERVIEWS, company_id, fields, now, write=write)
+        return await self._replace_figures(OVERVIEWS, company_id, build_fields, now, write=write)
 
     async def _replace_figures(
-        self, collection: str, id_: str, fields: BuildFigureFields, now: datetime, *, write: bool
+        self, collection: str, id_: str, build_fields: BuildFigureFields, now: datetime, *, write: bool
     ) -> bool:
         """Replace the figures of a document if they are wrong; return whether they were."""
 
         async def find_difference(tx: Transaction) -> Document | None:
             seen = await tx.db[collection].find_one({"_id": id_}, hint="_id_") or {}
-            wanted = await fields(tx, seen)
+            wanted = await build_fields(tx, seen)
             return None if _holds_same_figures(seen, wanted) else wanted
 
         async def write_difference(tx: Transaction) -> bool:
@@ -229,28 +230,19 @@ class FigureRepository:
                 await tx.db[collection].update_one({"_id": id_}, {"$set": wanted}, hint="_id_")
             return wanted is not None
 
-        shard = self._shards.shard_for(id_)
-        if await shard.run_in_transaction(find_difference) is None:
+        if await self._run_in_transaction(id_, find_difference) is None:
             return False
-        return not write or bool(await shard.run_in_transaction(write_difference))
+        return not write or await self._change_in_transaction(id_, write_difference)
 
     # ---
 
-    async def _figures(self, collection: str, id_: str) -> RecruitingFigures | None:
+    async def _find_figures(self, collection: str, id_: str) -> RecruitingFigures | None:
         document = (
             await self._shards.shard_for(id_)
             .db.secondary_reads[collection]
             .find_one({"_id": id_}, hint="_id_")
         )
         return from_document(RecruitingFigures, document) if document else None
-
-    async def _count_locked(
-        self, company_id: str, internship_id: str, count: CountInTransaction, handling: IncomingEvent
-    ) -> None:
-        """Count one event of a company at a time, as all of them change one document and would conflict."""
-        async with self._locks.hold(company_id):
-            slot = slot_of(internship_id)
-            await self._shards.shard_for(slot).run_in_transaction(count, event=handling, slot=slot)
 
 
 def _funnel_location(internship_id: str, company_id: str) -> _FigureLocation:
@@ -267,7 +259,7 @@ def _track_or_new(event: ApplicationEvent, known: ApplicationTrack | None) -> Ap
 
 async def _add_figures(
     tx: Transaction,
-    place: _FigureLocation,
+    location: _FigureLocation,
     event_time: datetime,
     change: FigureCounts,
     *,
@@ -275,13 +267,13 @@ async def _add_figures(
 ) -> None:
     update: Document = {
         "$max": {"as_of_time": event_time},
-        "$setOnInsert": {"company_id": place.company_id, "slot": slot_of(place.id)},
+        "$setOnInsert": {"company_id": location.company_id, "slot": slot_of(location.id)},
     }
     if change:
         update["$inc"] = dict(change)
     if listing:
         update["$set"] = {"listing": listing}
-    await tx.db[place.collection].update_one({"_id": place.id}, update, upsert=True, hint="_id_")
+    await tx.db[location.collection].update_one({"_id": location.id}, update, upsert=True, hint="_id_")
 
 
 def _track_document(history: ApplicationHistory) -> Document:

@@ -2,7 +2,7 @@
 
 from chassis.call_context import current_operation, current_principal
 from chassis.clock import Clock
-from chassis.grpc.rpc_context import RpcContext
+from chassis.grpc.handlers import RpcContext
 from chassis.message_fields import read_timestamp
 from chassis.page_tokens import PageTokens, SortValue, clamp_page_size
 from internshipconnect.application.v1 import application_pb2 as pb
@@ -69,7 +69,7 @@ class ApplicationServicer(ApplicationServiceServicer):
         return self._message_for_caller(application)
 
     async def AcceptOffer(self, request: pb.AcceptOfferRequest, context: RpcContext) -> pb.Application:
-        application = await self._cases.acceptance.accept(
+        application = await self._cases.acceptance.accept_offer(
             request.application_id, current_principal(), request.etag, current_operation()
         )
         return self._message_for_caller(application)

@@ -28,7 +28,7 @@ class ApplicantListRebuilder:
             await self._remove_orphans(progress)
 
     async def _remove_orphans(self, progress: ReconcileProgress) -> None:
-        async for page in self._applicants.iterate_places():
+        async for page in self._applicants.iterate_keys():
             known = await self._applications.existing_ids([each["_id"] for each in page])
             orphans = [each for each in page if each["_id"] not in known]
             await self._reconciler.delete_orphaned(orphans)

@@ -1,7 +1,7 @@
 """Starts the auth service: `python -m services.auth serve` or `… work`."""
 
 from chassis.runtime import ServiceDefinition, ServiceResources, run_service
-from services.auth.api import AuthServicer
+from services.auth import api, event_handlers
 from services.auth.failed_sign_ins import FailedSignInCounter
 from services.auth.hashing import Argon2Hasher
 from services.auth.jobs import jobs
@@ -16,8 +16,8 @@ from services.auth.settings import AuthSettings
 def build_service(resources: ServiceResources[AuthSettings]) -> ServiceDefinition:
     """Build the service definition for both roles."""
     settings, clock, shards = resources.settings, resources.clock, resources.shards
-    key_store = KeyStore(settings.data_key_bytes)
-    keys = KeyRing(SigningKeyRepository(shards), key_store, clock, settings.key_rotation)
+    signing_keys, key_store = SigningKeyRepository(shards), KeyStore(settings.data_key_bytes)
+    keys = KeyRing(signing_keys, key_store, clock, settings.key_rotation)
     cases = build_use_cases(
         AccountRepository(shards),
         SessionRepository(shards),
@@ -29,7 +29,8 @@ def build_service(resources: ServiceResources[AuthSettings]) -> ServiceDefinitio
         policy=settings.policy,
     )
     return ServiceDefinition(
-        servicers=(AuthServicer(cases, keys, is_secure=settings.is_secure),),
+        servicers=(api.AuthServicer(cases, keys, is_secure=settings.is_secure),),
+        subscriptions=event_handlers.AuthEventHandlers().subscriptions(),
         periodic_tasks=jobs(keys),
         on_close=(cases.hasher.close,),
     )

@@ -3,7 +3,7 @@
 from typing import Final
 
 from chassis.call_context import add_answer_headers, current_call, current_principal
-from chassis.grpc.rpc_context import RpcContext
+from chassis.grpc.handlers import RpcContext
 from chassis.languages import preferred_language
 from chassis.rate_limit_headers import RateLimitStatus, format_rate_limit_headers
 from internshipconnect.auth.v1 import auth_pb2 as pb

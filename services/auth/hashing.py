@@ -35,15 +35,15 @@ class Argon2Hasher:
 
     async def hash_new_password(self, password: str, *, about: Iterable[str]) -> str:
         """Return the hash of a new password. Raises INVALID_FIELD if it is too weak (`check_password`)."""
-        return await self._run(lambda: self._check_and_hash(password, about))
+        return await self._run_in_pool(lambda: self._check_and_hash(password, about))
 
     async def rehash_password(self, password: str) -> str:
         """Return the hash of a password in use, by today's parameters."""
-        return await self._run(lambda: self._hasher.hash(canonical_password(password)))
+        return await self._run_in_pool(lambda: self._hasher.hash(canonical_password(password)))
 
     async def verify_password(self, password: str, password_hash: str | None) -> bool:
         """Return whether the password is the hash's; without a hash False, after the same work."""
-        matches = await self._run(lambda: self._matches(password, password_hash or self._dummy_hash))
+        matches = await self._run_in_pool(lambda: self._matches(password, password_hash or self._dummy_hash))
         return matches and password_hash is not None
 
     def is_outdated(self, password_hash: str) -> bool:
@@ -64,7 +64,7 @@ class Argon2Hasher:
         except VerifyMismatchError:
             return False
 
-    async def _run(self, call: Callable[[], T]) -> T:
+    async def _run_in_pool(self, call: Callable[[], T]) -> T:
         if self._running >= self._bound:
             raise overloaded("Signing in", _RETRY_AFTER_S)
         self._running += 1

@@ -72,10 +72,10 @@ class KeyRing:
         now = self._clock.now()
         keys = await self._keys.list_keys()
         if due := due_signing_key(keys, self._rotation, now):
-            await self._keys.add(self.key_store.make_signing_key(due, now))
+            await self._keys.add_key(self.key_store.make_signing_key(due, now))
         for key in keys:
             if key_state(key, keys, now) is KeyState.EXPIRED:
-                await self._keys.remove(key)
+                await self._keys.remove_key(key)
 
     async def _current_keys(self) -> Sequence[SigningKey]:
         if self._is_fresh():

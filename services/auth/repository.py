@@ -14,6 +14,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 from pymongo import ASCENDING, IndexModel, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
+from chassis.aggregates import AggregateChange
 from chassis.concurrency.retry import retry_call_async
 from chassis.errors import unavailable
 from chassis.ids import slot_of, slot_of_key
@@ -34,6 +35,14 @@ SIGNING_KEYS_SLOT: Final = 0
 _MAX_KEYS: Final = 1000
 
 ACCOUNTS_COLLECTION: Final = CollectionSpec("accounts", shard_key="_id")
+SESSIONS_COLLECTION: Final = CollectionSpec(
+    "sessions",
+    shard_key="slot",
+    indexes=(
+        IndexModel([("user_id", ASCENDING), ("credential", ASCENDING)], name="user_credential"),
+        IndexModel([("expire_time", ASCENDING)], name="expiry", expireAfterSeconds=0),
+    ),
+)
 COLLECTIONS: Final = (
     ACCOUNTS_COLLECTION,
     CollectionSpec("email_directory", shard_key="_id"),
@@ -42,14 +51,7 @@ COLLECTIONS: Final = (
         shard_key="_id",
         indexes=(IndexModel([("expire_time", ASCENDING)], name="expiry", expireAfterSeconds=0),),
     ),
-    CollectionSpec(
-        "sessions",
-        shard_key="slot",
-        indexes=(
-            IndexModel([("user_id", ASCENDING), ("credential", ASCENDING)], name="user_credential"),
-            IndexModel([("expire_time", ASCENDING)], name="expiry", expireAfterSeconds=0),
-        ),
-    ),
+    SESSIONS_COLLECTION,
     CollectionSpec("signing_keys", shard_key="_id", sharded=False),
 )
 
@@ -87,6 +89,7 @@ class AccountRepository(Repository[Account]):
             resource="account",
             not_found_reason="USER_NOT_FOUND",
             encode_event=event_message,
+            is_single_document=True,
         )
 
     async def reserve_address(self, address: str, user_id: str, now: datetime) -> str:
@@ -135,28 +138,14 @@ class AccountRepository(Repository[Account]):
 
         async def work(tx: Transaction) -> AccountChangeResult[T]:
             before = await self._find_in(tx.db, user_id)
-            return await self._apply_change(tx, user_id, before, decide(before))
+            change = decide(before)
+            await self._apply_or_abort(tx, user_id, before, AggregateChange(change.account, change.events))
+            ended = await _end_outdated_sessions(tx, before, change.account)
+            if change.session:
+                await tx.db["sessions"].insert_one(_session_document(change.session))
+            return AccountChangeResult(change.answer, ended)
 
-        try:  # a duplicate: another call opened the account between read and insert
-            changed = await retry_call_async(
-                lambda: self._run(user_id, work), UPDATE_RETRY_POLICY, on=DuplicateKeyError
-            )
-        except DuplicateKeyError:
-            raise unavailable("The account") from None
-        return cast("AccountChangeResult[T]", changed)
-
-    async def _apply_change(
-        self, tx: Transaction, user_id: str, before: Account | None, change: AccountChange[T]
-    ) -> AccountChangeResult[T]:
-        ended: tuple[str, ...] = ()
-        if change.account is not None:
-            await self._write(tx, before, change.account)
-            if before is not None and before.credential != change.account.credential:
-                ended = await _end_sessions_before(tx, change.account)
-        if change.session:
-            await tx.db["sessions"].insert_one(_session_document(change.session))
-        self._emit(tx, user_id, change.events)
-        return AccountChangeResult(change.answer, ended)
+        return await self._change_in_transaction(user_id, work)
 
     async def _upsert(self, collection: str, address: str, update: Document, *, key: str = "") -> Document:
         """Update the document of `key`, or of the address itself, in the address's slot."""
@@ -174,57 +163,38 @@ class AccountRepository(Repository[Account]):
         except DuplicateKeyError:
             raise unavailable("The e-mail directory") from None
 
-    async def replace_hash(self, user_id: str, old: str, new: str) -> None:
+    async def renew_hash(self, known: Account, renewed: str) -> None:
         """Replace an outdated hash by one of the same password with today's parameters."""
-        await (
-            self._shards.shard_for(user_id)
-            .db["accounts"]
-            .update_one(
-                {"_id": user_id, "password_hash": old},
-                {"$set": {"password_hash": new}, "$inc": {"version": 1}},
-            )
-        )
+
+        def decide(account: Account) -> AggregateChange[Account]:
+            return AggregateChange(account.with_renewed_hash(known.password_hash, renewed))
+
+        await self.update(known.id, decide, known=known)
 
 
-class SessionRepository:
+class SessionRepository(Repository[Session]):
     """Sessions, each in its user's slot, which its ID carries."""
 
     def __init__(self, shards: Shards) -> None:
-        self._shards = shards
-
-    async def add(self, session: Session) -> None:
-        """Store a session that has just begun."""
-        await self._shards.shard_for(session.id).db["sessions"].insert_one(_session_document(session))
-
-    async def get(self, session_id: str) -> Session | None:
-        """Return the session, ended or not; None when it has been deleted."""
-        found = await self._shards.shard_for(session_id).db["sessions"].find_one(_session_filter(session_id))
-        return from_document(Session, found) if found else None
-
-    async def rotate(self, before: Session, after: Session) -> bool:
-        """Replace the current token by the next; return False if another call was faster."""
-        result = (
-            await self._shards.shard_for(before.id)
-            .db["sessions"]
-            .update_one(
-                _session_filter(before.id) | {"token_digest": before.token_digest, "end_time": None},
-                {"$set": _session_document(after)},
-            )
+        super().__init__(
+            shards,
+            SESSIONS_COLLECTION,
+            Session,
+            resource="session",
+            not_found_reason="INVALID_REFRESH_TOKEN",
+            encode_event=event_message,
+            compared_fields=("token_digest", "end_time"),
+            is_single_document=True,
         )
-        return result.matched_count == 1
 
-    async def end(self, session_id: str, reason: EndReason, now: datetime, *events: AuthEvent) -> None:
-        """End a session and emit the events, unless it has ended before."""
+    async def end_session(self, session_id: str, reason: EndReason, now: datetime) -> None:
+        """End a session; one that has ended, or is long over, stays as it is."""
 
-        async def work(tx: Transaction) -> None:
-            result = await tx.db["sessions"].update_one(
-                _session_filter(session_id) | {"end_time": None}, _ending_update(reason, now)
-            )
-            if result.matched_count:
-                for event in events:
-                    tx.emit(event_message(event), subject=session_id)
+        def decide(session: Session | None) -> AggregateChange[Session] | None:
+            is_live = session is not None and session.end_time is None
+            return AggregateChange(session.end(reason, now)) if session and is_live else None
 
-        await self._shards.shard_for(session_id).run_in_transaction(work)
+        await self.upsert(session_id, decide)
 
 
 class SigningKeyRepository:
@@ -239,7 +209,7 @@ class SigningKeyRepository:
         documents = await collection.find({}).sort("_id", ASCENDING).to_list(_MAX_KEYS)
         return [from_document(SigningKey, document) for document in documents]
 
-    async def add(self, key: SigningKey) -> bool:
+    async def add_key(self, key: SigningKey) -> bool:
         """Store a key; return False if another process has stored one with its number."""
         document = to_document(key, slot=SIGNING_KEYS_SLOT)
         try:
@@ -248,32 +218,33 @@ class SigningKeyRepository:
             return False
         return True
 
-    async def remove(self, key: SigningKey) -> None:
+    async def remove_key(self, key: SigningKey) -> None:
         """Delete a key that no valid token is signed with."""
         await self._shards.shard_for(SIGNING_KEYS_SLOT).db["signing_keys"].delete_one({"_id": key.id})
 
 
-async def _end_sessions_before(tx: Transaction, account: Account) -> tuple[str, ...]:
+async def _end_outdated_sessions(
+    tx: Transaction, before: Account | None, after: Account | None
+) -> tuple[str, ...]:
+    """End the live sessions of earlier credentials, by `user_credential`, if there is a new one."""
+    if before is None or after is None or before.credential == after.credential:
+        return ()
     earlier = {
-        "slot": slot_of(account.id),
-        "user_id": account.id,
-        "credential": {"$lt": account.credential},
+        "slot": slot_of(after.id),
+        "user_id": after.id,
+        "credential": {"$lt": after.credential},
         "end_time": None,
     }
     cursor = tx.db["sessions"].find(earlier, {"_id": 1}).hint("user_credential")
     ended = tuple([str(document["_id"]) async for document in cursor])
     if ended:
-        update = _ending_update(EndReason.PASSWORD_REPLACED, account.update_time)
+        update = _ending_update(EndReason.PASSWORD_REPLACED, after.update_time)
         await tx.db["sessions"].update_many(earlier, update, hint="user_credential")
     return ended
 
 
 def _ending_update(reason: EndReason, now: datetime) -> dict[str, object]:
     return {"$set": {"end_time": now, "end_reason": reason.value}}
-
-
-def _session_filter(session_id: str) -> dict[str, object]:
-    return {"_id": session_id, "slot": slot_of(session_id)}
 
 
 def _session_document(session: Session) -> dict[str, object]:

@@ -2,9 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from typing import Any, Final
-
-import grpc
+from typing import Final
 
 from chassis.cache import Cache
 from chassis.call_context import (
@@ -16,6 +14,7 @@ from chassis.call_context import (
 )
 from chassis.clock import Clock
 from chassis.field_masks import apply_mask, changed_paths
+from chassis.grpc.handlers import RpcContext
 from chassis.grpc.server import cast_serialized
 from chassis.ids import slot_of
 from chassis.page_tokens import PageTokens, clamp_page_size
@@ -55,8 +54,6 @@ from services.internship.service.manage_listings import CompanyCall
 from services.internship.service.read_listings import OPERATOR_KINDS
 from services.internship.service.use_cases import InternshipUseCases
 
-Context = grpc.aio.ServicerContext[Any, Any]
-
 DEFAULT_CASE_COUNT: Final = 50
 FIRST_SEARCH_PAGE_TTL_S: Final = 5.0
 """For anonymous callers.
@@ -81,12 +78,14 @@ class InternshipServicer(InternshipServiceServicer):
         self._cache = cache
         self._clock = clock
 
-    async def CreateInternship(self, request: pb.CreateInternshipRequest, context: Context) -> pb.Internship:
+    async def CreateInternship(
+        self, request: pb.CreateInternshipRequest, context: RpcContext
+    ) -> pb.Internship:
         return self._message(
             await self._manage.create(_company_call(), posting_from_message(request.internship))
         )
 
-    async def GetInternship(self, request: pb.GetInternshipRequest, context: Context) -> pb.Internship:
+    async def GetInternship(self, request: pb.GetInternshipRequest, context: RpcContext) -> pb.Internship:
         principal, listing_id = current_principal_or_none(), request.internship_id
         if principal is not None and _reads_past_cache(principal, listing_id):
             return self._message(await self._read.get_listing(principal, listing_id))
@@ -102,7 +101,9 @@ class InternshipServicer(InternshipServiceServicer):
         listing = await self._read.get_public(listing_id)
         return None if listing is None else CachedListing.from_listing(listing, self._message(listing))
 
-    async def UpdateInternship(self, request: pb.UpdateInternshipRequest, context: Context) -> pb.Internship:
+    async def UpdateInternship(
+        self, request: pb.UpdateInternshipRequest, context: RpcContext
+    ) -> pb.Internship:
         body = request.internship
         paths = changed_paths(body, request.update_mask, writable=WRITABLE_FIELDS)
 
@@ -117,36 +118,40 @@ class InternshipServicer(InternshipServiceServicer):
         )
 
     async def PublishInternship(
-        self, request: pb.PublishInternshipRequest, context: Context
+        self, request: pb.PublishInternshipRequest, context: RpcContext
     ) -> pb.Internship:
         return self._message(await self._manage.publish(_company_call(request.etag), request.internship_id))
 
-    async def PauseInternship(self, request: pb.PauseInternshipRequest, context: Context) -> pb.Internship:
+    async def PauseInternship(self, request: pb.PauseInternshipRequest, context: RpcContext) -> pb.Internship:
         return self._message(await self._manage.pause(_company_call(request.etag), request.internship_id))
 
-    async def ReopenInternship(self, request: pb.ReopenInternshipRequest, context: Context) -> pb.Internship:
+    async def ReopenInternship(
+        self, request: pb.ReopenInternshipRequest, context: RpcContext
+    ) -> pb.Internship:
         call, renew = _company_call(request.etag), _renewal(request)
         return self._message(await self._manage.reopen(call, request.internship_id, renew))
 
-    async def CloseInternship(self, request: pb.CloseInternshipRequest, context: Context) -> pb.Internship:
+    async def CloseInternship(self, request: pb.CloseInternshipRequest, context: RpcContext) -> pb.Internship:
         return self._message(await self._manage.close(_company_call(request.etag), request.internship_id))
 
-    async def RecallInternship(self, request: pb.RecallInternshipRequest, context: Context) -> pb.Internship:
+    async def RecallInternship(
+        self, request: pb.RecallInternshipRequest, context: RpcContext
+    ) -> pb.Internship:
         return self._message(await self._manage.recall(_company_call(request.etag), request.internship_id))
 
     async def ArchiveInternship(
-        self, request: pb.ArchiveInternshipRequest, context: Context
+        self, request: pb.ArchiveInternshipRequest, context: RpcContext
     ) -> pb.Internship:
         return self._message(await self._manage.archive(_company_call(request.etag), request.internship_id))
 
     async def DeleteInternship(
-        self, request: pb.DeleteInternshipRequest, context: Context
+        self, request: pb.DeleteInternshipRequest, context: RpcContext
     ) -> pb.DeleteInternshipResponse:
         await self._manage.delete(_company_call(request.etag), request.internship_id)
         return pb.DeleteInternshipResponse()
 
     async def ListInternships(
-        self, request: pb.ListInternshipsRequest, context: Context
+        self, request: pb.ListInternshipsRequest, context: RpcContext
     ) -> pb.ListInternshipsResponse:
         if request.page_token or current_principal_or_none() is not None:
             return await self._search(request)
@@ -175,14 +180,14 @@ class InternshipServicer(InternshipServiceServicer):
         return response
 
     async def SuggestInternships(
-        self, request: pb.SuggestInternshipsRequest, context: Context
+        self, request: pb.SuggestInternshipsRequest, context: RpcContext
     ) -> pb.SuggestInternshipsResponse:
         return suggestions_to_message(
             self._suggest_completions.completions(request.q, request.limit or DEFAULT_SUGGESTIONS)
         )
 
     async def ListMyInternships(
-        self, request: pb.ListMyInternshipsRequest, context: Context
+        self, request: pb.ListMyInternshipsRequest, context: RpcContext
     ) -> pb.ListMyInternshipsResponse:
         position = self._tokens.decode(request, request.page_token)
         rows, more = await self._read.list_of_company(
@@ -197,7 +202,7 @@ class InternshipServicer(InternshipServiceServicer):
         )
 
     async def BatchGetIntakes(
-        self, request: pb.BatchGetIntakesRequest, context: Context
+        self, request: pb.BatchGetIntakesRequest, context: RpcContext
     ) -> pb.BatchGetIntakesResponse:
         listings, now = await self._read.list_intakes(request.internship_ids), self._clock.now()
         return pb.BatchGetIntakesResponse(
@@ -205,7 +210,9 @@ class InternshipServicer(InternshipServiceServicer):
             unavailable_ids=listings.unavailable_ids,
         )
 
-    async def TakeOpening(self, request: pb.TakeOpeningRequest, context: Context) -> pb.TakeOpeningResponse:
+    async def TakeOpening(
+        self, request: pb.TakeOpeningRequest, context: RpcContext
+    ) -> pb.TakeOpeningResponse:
         listing = await self._openings.take_opening(
             request.internship_id,
             request.application_id,
@@ -215,7 +222,7 @@ class InternshipServicer(InternshipServiceServicer):
         return pb.TakeOpeningResponse(openings=listing.posting.openings, hires=listing.hires)
 
     async def ReserveOpening(
-        self, request: pb.ReserveOpeningRequest, context: Context
+        self, request: pb.ReserveOpeningRequest, context: RpcContext
     ) -> pb.ReserveOpeningResponse:
         listing = await self._openings.reserve_opening(
             request.internship_id,
@@ -228,7 +235,7 @@ class InternshipServicer(InternshipServiceServicer):
         )
 
     async def ListModerationCases(
-        self, request: pb.ListModerationCasesRequest, context: Context
+        self, request: pb.ListModerationCasesRequest, context: RpcContext
     ) -> pb.ListModerationCasesResponse:
         [state] = states_from_numbers([request.state or pb.INTERNSHIP_STATE_PENDING_REVIEW])
         cases, missing = await self._moderation.list_cases(state, request.limit or DEFAULT_CASE_COUNT)
@@ -238,12 +245,12 @@ class InternshipServicer(InternshipServiceServicer):
         )
 
     async def GetModerationCase(
-        self, request: pb.GetModerationCaseRequest, context: Context
+        self, request: pb.GetModerationCaseRequest, context: RpcContext
     ) -> pb.ModerationCase:
         return case_to_message(await self._moderation.get_case(request.internship_id), self._clock.now())
 
     async def ModerateInternship(
-        self, request: pb.ModerateInternshipRequest, context: Context
+        self, request: pb.ModerateInternshipRequest, context: RpcContext
     ) -> pb.ModerationCase:
         case = await self._moderation.decide_case(
             request.internship_id,

@@ -30,7 +30,7 @@ def build_service(resources: ServiceResources[NotificationSettings]) -> ServiceD
     )
     inbox = read_inbox.ReadInbox(repository, broadcaster, clock, max_stream_s=s.stream_most_s)
     servicer = api.NotificationServicer(inbox, resources.page_tokens, tickets, heartbeat_s=s.heartbeat_s)
-    subscriptions, stream = handlers.subscriptions(), broadcaster.follow_shards
+    subscriptions, stream = handlers.subscriptions(), broadcaster.follow_inboxes
     return ServiceDefinition(
         (servicer,), subscriptions, jobs(), (stream,), (broadcaster.close,), (transport.close,)
     )

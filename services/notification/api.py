@@ -2,14 +2,14 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import Any, Final
+from typing import Final
 
-import grpc
 from google.api.httpbody_pb2 import HttpBody
 from google.rpc.status_pb2 import Status
 
 from chassis.call_context import current_call, current_principal
 from chassis.errors import Violation, invalid_argument
+from chassis.grpc.handlers import RpcContext
 from chassis.ids import is_id
 from chassis.page_tokens import PageTokens, clamp_page_size
 from chassis.redis.call_tickets import FIRST_USE_TIMEOUT_S, CallTickets
@@ -19,8 +19,6 @@ from services.notification import server_sent_events as sse
 from services.notification.domain.inbox import Notification
 from services.notification.mapping import notification_message, position_from_token, position_to_token
 from services.notification.service.read_inbox import ReadInbox
-
-Context = grpc.aio.ServicerContext[Any, Any]
 
 _STREAM_METHOD: Final = "internshipconnect.notification.v1.NotificationService.StreamNotificationEvents"
 _UNBUFFERED_HEADERS: Final = (("x-accel-buffering", "no"),)
@@ -39,7 +37,7 @@ class NotificationServicer(NotificationServiceServicer):
         self._heartbeat_s = heartbeat_s
 
     async def ListNotifications(
-        self, request: pb.ListNotificationsRequest, context: Context
+        self, request: pb.ListNotificationsRequest, context: RpcContext
     ) -> pb.ListNotificationsResponse:
         """Return one page, newest first."""
         page = await self._inbox.list_page(
@@ -59,29 +57,31 @@ class NotificationServicer(NotificationServiceServicer):
             unread_count=page.unread_count,
         )
 
-    async def MarkRead(self, request: pb.MarkReadRequest, context: Context) -> pb.MarkReadResponse:
+    async def MarkRead(self, request: pb.MarkReadRequest, context: RpcContext) -> pb.MarkReadResponse:
         """Mark some entries, or all up to now."""
         if request.all:
             return pb.MarkReadResponse(unread_count=await self._inbox.mark_all_read(current_principal().id))
-        left = await self._inbox.mark_read(current_principal().id, list(request.notification_ids))
-        return pb.MarkReadResponse(unread_count=left)
+        unread_count = await self._inbox.mark_read(current_principal().id, list(request.notification_ids))
+        return pb.MarkReadResponse(unread_count=unread_count)
 
     async def StreamNotifications(
-        self, request: pb.StreamNotificationsRequest, context: Context
+        self, request: pb.StreamNotificationsRequest, context: RpcContext
     ) -> AsyncIterator[pb.Notification]:
         """Yield the entries since the client's last one, then entries as they arrive."""
-        async with self._inbox.watch(current_principal().id, request.last_notification_id) as notifications:
+        async with self._inbox.watch_inbox(
+            current_principal().id, request.last_notification_id
+        ) as notifications:
             # The first entry may be hours away; for a browser a stream is open only once its headers arrive.
             await context.send_initial_metadata(())
             async for notification in notifications:
                 yield notification_message(notification)
 
     async def StreamNotificationEvents(
-        self, request: pb.StreamNotificationEventsRequest, context: Context
+        self, request: pb.StreamNotificationEventsRequest, context: RpcContext
     ) -> AsyncIterator[HttpBody]:
         """Yield the same as server-sent events for browsers, with comments that keep the connection open."""
         last_id = request.last_notification_id or _last_event_id()
-        async with self._inbox.watch(current_principal().id, last_id) as notifications:
+        async with self._inbox.watch_inbox(current_principal().id, last_id) as notifications:
             await context.send_initial_metadata(_UNBUFFERED_HEADERS)
             yield _http_body(sse.OPENING_EVENT)
             current_call().closing_message = _end_of_stream
@@ -91,7 +91,7 @@ class NotificationServicer(NotificationServiceServicer):
                     yield _http_body(event)
 
     async def CreateStreamTicket(
-        self, request: pb.CreateStreamTicketRequest, context: Context
+        self, request: pb.CreateStreamTicketRequest, context: RpcContext
     ) -> pb.CreateStreamTicketResponse:
         """Return a ticket for the caller's own stream."""
         ticket = await self._tickets.issue(current_principal(), _STREAM_METHOD)

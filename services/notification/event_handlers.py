@@ -108,7 +108,7 @@ class NotificationEventHandlers:
         await self._dispatcher.dispatch(notices.company_change_notices(change), incoming)
 
     async def email_requested(self, event: events.EmailRequested, _: IncomingEvent) -> None:
-        await self._mailer.send(event.notification_id)
+        await self._mailer.send_mail(event.notification_id)
 
 
 NotificationEventHandler = Callable[[NotificationEventHandlers, Any, IncomingEvent], Awaitable[None]]

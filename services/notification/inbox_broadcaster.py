@@ -1,4 +1,4 @@
-"""Live inboxes: one change stream per shard and process, distributed to the streams of its users."""
+"""Live inboxes: one change stream per partition and process, distributed to the streams of its users."""
 
 import asyncio
 from collections import Counter, defaultdict, deque
@@ -21,22 +21,22 @@ _log = get_logger()
 
 
 class InboxChangeSource(Protocol):
-    """A source of new inbox entries."""
+    """A source of new inbox entries, partition by partition."""
 
-    async def follow_each_shard(self, follow: Callable[[str], Coroutine[Any, Any, None]]) -> None:
-        """Keep `follow` running for each shard with inboxes, until one of them ends."""
+    async def follow_each_partition(self, follow: Callable[[str], Coroutine[Any, Any, None]]) -> None:
+        """Keep `follow` running for each partition of the inboxes, until one of them ends."""
         ...
 
-    def slot_moves(self) -> AsyncIterator[None]:
-        """Yield when inboxes may have moved to another shard."""
+    def inbox_moves(self) -> AsyncIterator[None]:
+        """Yield when inboxes may have moved to another partition."""
         ...
 
-    def shard_of(self, recipient_id: str) -> str:
-        """Return the shard on which a user's inbox is."""
+    def partition_of(self, recipient_id: str) -> str:
+        """Return the partition that holds a user's inbox."""
         ...
 
-    def watch_inserts(self, shard_name: str, opened: Callable[[], None]) -> AsyncIterator[Notification]:
-        """Yield new entries on one shard; call `opened` once none is missed any more."""
+    def watch_inserts(self, partition: str, opened: Callable[[], None]) -> AsyncIterator[Notification]:
+        """Yield new entries in one partition; call `opened` once none is missed any more."""
         ...
 
 
@@ -78,7 +78,7 @@ class InboxListener:
 
 
 class InboxBroadcaster:
-    """Delivers new entries to their user's streams while `follow_shards` runs."""
+    """Delivers new entries to their user's streams while `follow_inboxes` runs."""
 
     def __init__(self, source: InboxChangeSource, *, max_streams: int, max_streams_per_user: int) -> None:
         self._source = source
@@ -89,11 +89,11 @@ class InboxBroadcaster:
         self._count: Counter[str] = Counter()
         self._closed = False
 
-    async def follow_shards(self) -> None:
-        """Follow every shard; end all streams cleanly when cancelled."""
+    async def follow_inboxes(self) -> None:
+        """Follow every partition; end all streams cleanly when cancelled."""
         try:
             await run_until_first_exit(
-                self._source.follow_each_shard(self._follow), self._end_moved_streams()
+                self._source.follow_each_partition(self._follow), self._end_moved_streams()
             )
         finally:
             await self.close()
@@ -105,10 +105,10 @@ class InboxBroadcaster:
             self._end_all(name, None)
 
     async def _end_moved_streams(self) -> None:
-        """End streams of inboxes that are on another shard now; their readers resume there."""
-        async for _ in self._source.slot_moves():
+        """End streams of inboxes that are in another partition now; their readers resume there."""
+        async for _ in self._source.inbox_moves():
             for name, users in tuple(self._listeners.items()):
-                for user_id in [user_id for user_id in users if self._source.shard_of(user_id) != name]:
+                for user_id in [user_id for user_id in users if self._source.partition_of(user_id) != name]:
                     for listener in tuple(users[user_id]):
                         listener.end(unavailable(_INBOX))
 
@@ -124,35 +124,35 @@ class InboxBroadcaster:
         if self._count.total() >= self._max_streams or self._count[user_id] >= self._max_streams_per_user:
             raise overloaded(_INBOX, retry_after_s=5.0)
         listener = InboxListener()
-        here = self._listeners[self._source.shard_of(user_id)]
-        here[user_id].add(listener)
+        listeners = self._listeners[self._source.partition_of(user_id)]
+        listeners[user_id].add(listener)
         self._count[user_id] += 1
         try:
             yield listener
         finally:
-            self._unsubscribe(here, user_id, listener)
+            self._unsubscribe(listeners, user_id, listener)
 
     async def wait_until_following(self, user_id: str) -> None:
         """Return once no new entry of this user is missed. Raises DomainError UNAVAILABLE."""
         try:
             async with asyncio.timeout(_OPENING_TIMEOUT_S):
-                await self._open[self._source.shard_of(user_id)].wait()
+                await self._open[self._source.partition_of(user_id)].wait()
         except TimeoutError:
             raise unavailable(_INBOX) from None
 
     def _unsubscribe(
-        self, here: dict[str, set[InboxListener]], user_id: str, listener: InboxListener
+        self, listeners: dict[str, set[InboxListener]], user_id: str, listener: InboxListener
     ) -> None:
-        here[user_id].discard(listener)
-        if not here[user_id]:
-            del here[user_id]
+        listeners[user_id].discard(listener)
+        if not listeners[user_id]:
+            del listeners[user_id]
         self._count[user_id] -= 1
         if not self._count[user_id]:
             del self._count[user_id]
 
     async def _follow(self, name: str) -> None:
         def end_streams() -> None:
-            # Entries are missed until the shard is followed again, so readers resume from their last one.
+            # Entries are missed until it is followed again, so readers resume from their last one.
             self._open[name].clear()
             self._end_all(name, unavailable(_INBOX))
 
@@ -163,7 +163,7 @@ class InboxBroadcaster:
             end_streams()
 
         def report_error(error: Exception) -> None:
-            _log.warning("live inboxes lost a shard", shard=name, error=str(error))
+            _log.warning("live inboxes lost a partition", partition=name, error=str(error))
             end_streams()
 
         await keep_reconnecting(deliver_inserts, report_error)

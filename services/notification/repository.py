@@ -17,7 +17,7 @@ from chassis.ids import slot_of
 from chassis.messaging import IncomingEvent
 from chassis.mongo.documents import Document, from_document, to_document
 from chassis.mongo.provision import CollectionSpec
-from chassis.sharding.repository import Repository
+from chassis.sharding.repository import Repository, SlotRepository
 from chassis.sharding.shard import Shard
 from chassis.sharding.shards import Shards
 from chassis.sharding.transactions import DUPLICATE_KEY_CODE, Transaction
@@ -63,11 +63,13 @@ COLLECTIONS: Final = (
 T = TypeVar("T")
 
 
-class NotificationRepository:
+class NotificationRepository(SlotRepository):
     """All data of this service; an ID names the shard."""
 
     def __init__(self, shards: Shards) -> None:
-        self._shards = shards
+        super().__init__(
+            shards, resource="notifications", metrics_label=DELIVERIES, encode_event=event_message
+        )
         self._recipients = Repository(
             shards,
             COLLECTIONS[0],
@@ -79,7 +81,7 @@ class NotificationRepository:
 
     # --- recipients
 
-    async def recipients(self, user_ids: Iterable[str]) -> Mapping[str, Recipient]:
+    async def find_recipients(self, user_ids: Iterable[str]) -> Mapping[str, Recipient]:
         """Return the known ones of these users, by ID; one query a shard."""
         found: dict[str, Recipient] = {}
         for shard, ids in self._by_shard(user_ids, key=lambda user_id: user_id).items():
@@ -100,7 +102,7 @@ class NotificationRepository:
 
         await self._recipients.upsert(user_id, decide)
 
-    async def company_members(self, company_id: str) -> tuple[str, ...]:
+    async def find_company_members(self, company_id: str) -> tuple[str, ...]:
         """Return the IDs of a company's members; empty when none is known."""
         document = (
             await self._shards.shard_for(company_id)
@@ -130,19 +132,32 @@ class NotificationRepository:
         by_slot: dict[int, list[OutgoingNotification]] = defaultdict(list)
         for each in notifications:
             by_slot[slot_of(each.delivery.recipient_id)].append(each)
-        for slot, group in by_slot.items():
+        for group in by_slot.values():
             try:
-                await self._shards.shard_for(slot).run_in_transaction(
-                    _insert_and_request_mails(group), event=handling, slot=slot
-                )
+                await self._insert_and_request_mails(group, handling)
             except DuplicateKeyError:
-                await self._insert_missing(slot, group)
+                await self._insert_missing(group)
 
-    async def _insert_missing(self, slot: int, notifications: Sequence[OutgoingNotification]) -> None:
+    async def _insert_missing(self, notifications: Sequence[OutgoingNotification]) -> None:
         """Store the missing notifications of an event whose inbox row has expired, by their IDs."""
         for each in notifications:
             with suppress(DuplicateKeyError):
-                await self._shards.shard_for(slot).run_in_transaction(_insert_and_request_mails([each]))
+                await self._insert_and_request_mails([each])
+
+    async def _insert_and_request_mails(
+        self, notifications: Sequence[OutgoingNotification], handling: IncomingEvent | None = None
+    ) -> None:
+        """Store notifications of one slot. Raises DuplicateKeyError when one of them is there."""
+
+        async def work(tx: Transaction) -> None:
+            entries = [_document(each.notification) for each in notifications if each.notification]
+            if entries:
+                await _insert_documents(tx, NOTIFICATIONS, entries)
+            await _insert_documents(tx, DELIVERIES, [_document(each.delivery) for each in notifications])
+            for delivery in (each.delivery for each in notifications):
+                self._emit(tx, delivery.id, [MailWasRequested(delivery.id, delivery.recipient_id)])
+
+        await self._run_in_transaction(notifications[0].delivery.recipient_id, work, handling=handling)
 
     async def has_notification(self, recipient_id: str, template: str, about: str) -> bool:
         """Return whether this inbox holds an entry of that template about that subject."""
@@ -173,7 +188,7 @@ class NotificationRepository:
         oldest_first = cursor.sort([("create_time", 1), ("_id", 1)]).limit(limit)
         return [from_document(Notification, document) async for document in oldest_first]
 
-    async def unread_count(self, recipient_id: str) -> int:
+    async def count_unread(self, recipient_id: str) -> int:
         """Return the number of unread entries."""
         unread = {"recipient_id": recipient_id, "read": False}
         return await self._inbox(recipient_id).count_documents(unread, hint=UNREAD_INDEX)
@@ -196,31 +211,31 @@ class NotificationRepository:
         unread = {"recipient_id": recipient_id, "read": False, "create_time": {"$lte": until}}
         await self._inbox(recipient_id).update_many(unread, {"$set": {"read": True}}, hint=UNREAD_INDEX)
 
-    async def follow_each_shard(self, follow: Callable[[str], Coroutine[Any, Any, None]]) -> None:
-        """Keep `follow` running for each shard with inboxes, until one of them ends."""
+    async def follow_each_partition(self, follow: Callable[[str], Coroutine[Any, Any, None]]) -> None:
+        """Keep `follow` running for each shard with inboxes, by its name, until one of them ends."""
         await self._shards.run_on_each(lambda shard: follow(shard.name))
 
-    def slot_moves(self) -> AsyncIterator[None]:
+    def inbox_moves(self) -> AsyncIterator[None]:
         """Yield when inboxes may have moved to another shard."""
         return self._shards.slot_map_changes()
 
-    def shard_of(self, recipient_id: str) -> str:
+    def partition_of(self, recipient_id: str) -> str:
         """Return the shard on which a user's inbox is."""
         return self._shards.shard_for(recipient_id).name
 
-    async def watch_inserts(self, shard_name: str, opened: Callable[[], None]) -> AsyncIterator[Notification]:
+    async def watch_inserts(self, partition: str, opened: Callable[[], None]) -> AsyncIterator[Notification]:
         """Yield new entries of all inboxes on one shard from now on; call `opened` once none is missed.
 
         Entries of inboxes on other shards are copies, or come too late, and are left out. All copies exist
         before an inbox changes its shard, so a stream that resumes reads them first.
         """
-        shard = next(each for each in self._shards.all_shards() if each.name == shard_name)
+        shard = next(each for each in self._shards.all_shards() if each.name == partition)
         inserts = [{"$match": {"operationType": "insert"}}]
         async with await shard.db[NOTIFICATIONS].watch(inserts) as changes:
             opened()
             async for change in changes:
                 entry = change["fullDocument"]
-                if self.shard_of(entry["recipient_id"]) == shard_name:
+                if self.partition_of(entry["recipient_id"]) == partition:
                     yield from_document(Notification, entry)
 
     # --- the delivery log
@@ -237,11 +252,11 @@ class NotificationRepository:
 
         A lease that ends well after ours would was given by a clock that is ahead, and is not waited for.
         """
-        free = {"state": {"$in": [MailDeliveryState.QUEUED, MailDeliveryState.FAILED]}}
-        held = {"$gt": now, "$lte": lease_until + MAX_CLOCK_SKEW}
-        left_lying = {"state": MailDeliveryState.SENDING, "lease_until": {"$not": held}}
+        unclaimed = {"state": {"$in": [MailDeliveryState.QUEUED, MailDeliveryState.FAILED]}}
+        leased = {"$gt": now, "$lte": lease_until + MAX_CLOCK_SKEW}
+        abandoned = {"state": MailDeliveryState.SENDING, "lease_until": {"$not": leased}}
         document = await self._deliveries(delivery_id).find_one_and_update(
-            {"_id": delivery_id, "$or": [free, left_lying]},
+            {"_id": delivery_id, "$or": [unclaimed, abandoned]},
             {
                 "$set": {"state": MailDeliveryState.SENDING, "lease_until": lease_until},
                 "$inc": {"attempts": 1},
@@ -263,8 +278,12 @@ class NotificationRepository:
             changes["$set"]["sent_time"] = now
         if state in (MailDeliveryState.SENT, MailDeliveryState.BOUNCED):
             changes["$unset"]["sealed"] = ""
-        mine = {"_id": claimed.id, "state": MailDeliveryState.SENDING, "attempts": claimed.attempts}
-        await self._deliveries(claimed.id).update_one(mine, changes, hint="_id_")
+        claimed_attempt = {
+            "_id": claimed.id,
+            "state": MailDeliveryState.SENDING,
+            "attempts": claimed.attempts,
+        }
+        await self._deliveries(claimed.id).update_one(claimed_attempt, changes, hint="_id_")
 
     def _inbox(self, recipient_id: str) -> AsyncCollection[Document]:
         return self._shards.shard_for(recipient_id).db[NOTIFICATIONS]
@@ -277,19 +296,6 @@ class NotificationRepository:
         for item in items:
             groups[self._shards.shard_for(key(item))].append(item)
         return groups
-
-
-def _insert_and_request_mails(notifications: Sequence[OutgoingNotification]) -> Callable[[Transaction], Any]:
-    async def work(tx: Transaction) -> None:
-        entries = [_document(each.notification) for each in notifications if each.notification]
-        if entries:
-            await _insert_documents(tx, NOTIFICATIONS, entries)
-        await _insert_documents(tx, DELIVERIES, [_document(each.delivery) for each in notifications])
-        for delivery in (each.delivery for each in notifications):
-            request = MailWasRequested(delivery.id, delivery.recipient_id)
-            tx.emit(event_message(request), subject=delivery.id)
-
-    return work
 
 
 async def _insert_documents(tx: Transaction, collection: str, documents: Sequence[Document]) -> None:

@@ -1,13 +1,12 @@
 """The gRPC interface of the user service: each method parses, calls a use case and maps its answer."""
 
-from typing import Any, Final
-
-import grpc
+from typing import Final
 
 from chassis.cache import Cache
 from chassis.call_context import current_principal
 from chassis.errors import not_found
 from chassis.field_masks import apply_mask, changed_paths
+from chassis.grpc.handlers import RpcContext
 from chassis.grpc.server import cast_serialized
 from chassis.observability.logging import get_logger
 from chassis.page_tokens import PageTokens, clamp_page_size
@@ -30,8 +29,6 @@ from services.user.mapping import (
 from services.user.service.manage_companies import ManageCompanies, company_cache_key
 from services.user.service.manage_profiles import ManageProfiles
 from services.user.service.search_students import SearchStudents
-
-Context = grpc.aio.ServicerContext[Any, Any]
 
 WRITABLE_PROFILE_FIELDS: Final = frozenset(
     {
@@ -67,10 +64,10 @@ class UserServicer(UserServiceServicer):
         self._page_tokens = page_tokens
         self._company_cache_s = company_cache_s
 
-    async def GetMe(self, request: pb.GetMeRequest, context: Context) -> pb.Me:
+    async def GetMe(self, request: pb.GetMeRequest, context: RpcContext) -> pb.Me:
         return me_message(await self._profiles.get(current_principal()))
 
-    async def UpdateMe(self, request: pb.UpdateMeRequest, context: Context) -> pb.Me:
+    async def UpdateMe(self, request: pb.UpdateMeRequest, context: RpcContext) -> pb.Me:
         paths = changed_paths(request.me, request.update_mask, writable=WRITABLE_PROFILE_FIELDS)
 
         def edit(profile: Profile) -> Profile:
@@ -83,7 +80,7 @@ class UserServicer(UserServiceServicer):
         )
 
     async def SearchStudents(
-        self, request: pb.SearchStudentsRequest, context: Context
+        self, request: pb.SearchStudentsRequest, context: RpcContext
     ) -> pb.SearchStudentsResponse:
         await self._companies.require_verified(current_principal())
         cursor = cursor_from_token(self._page_tokens.decode(request, request.page_token))
@@ -103,7 +100,7 @@ class UserServicer(UserServiceServicer):
         position = cursor_to_token(found)
         return "" if position is None else self._page_tokens.encode(request, position)
 
-    async def GetCompany(self, request: pb.GetCompanyRequest, context: Context) -> pb.Company:
+    async def GetCompany(self, request: pb.GetCompanyRequest, context: RpcContext) -> pb.Company:
         async def load() -> pb.Company | None:
             company = await self._companies.get_company(request.company_id)
             return company_message(company) if company else None
@@ -114,10 +111,10 @@ class UserServicer(UserServiceServicer):
             raise not_found("COMPANY_NOT_FOUND", "company", request.company_id)
         return cast_serialized(pb.Company, answer)
 
-    async def GetMyCompany(self, request: pb.GetMyCompanyRequest, context: Context) -> pb.Company:
-        return company_message(await self._companies.get_own(current_principal()))
+    async def GetMyCompany(self, request: pb.GetMyCompanyRequest, context: RpcContext) -> pb.Company:
+        return company_message(await self._companies.get_own_company(current_principal()))
 
-    async def UpdateMyCompany(self, request: pb.UpdateMyCompanyRequest, context: Context) -> pb.Company:
+    async def UpdateMyCompany(self, request: pb.UpdateMyCompanyRequest, context: RpcContext) -> pb.Company:
         paths = changed_paths(request.company, request.update_mask, writable=WRITABLE_COMPANY_FIELDS)
 
         def edit(company: Company) -> Company:
@@ -126,11 +123,13 @@ class UserServicer(UserServiceServicer):
             return edited_company(company, message)
 
         return company_message(
-            await self._companies.update_own(current_principal(), edit, expected_etag=request.company.etag)
+            await self._companies.update_own_company(
+                current_principal(), edit, expected_etag=request.company.etag
+            )
         )
 
     async def ListCompanies(
-        self, request: pb.ListCompaniesRequest, context: Context
+        self, request: pb.ListCompaniesRequest, context: RpcContext
     ) -> pb.ListCompaniesResponse:
         page = await self._companies.list_in_state(
             company_state_from_number(request.state), request.after_id, request.limit or DEFAULT_COMPANY_COUNT
@@ -139,7 +138,7 @@ class UserServicer(UserServiceServicer):
             companies=map(company_message, page.companies), missing_shards=page.missing
         )
 
-    async def SetCompanyState(self, request: pb.SetCompanyStateRequest, context: Context) -> pb.Company:
+    async def SetCompanyState(self, request: pb.SetCompanyStateRequest, context: RpcContext) -> pb.Company:
         state = company_state_from_number(request.state) or CompanyState.UNVERIFIED
         return company_message(
             await self._companies.set_state(
@@ -148,12 +147,12 @@ class UserServicer(UserServiceServicer):
         )
 
     async def GetStudentSnapshot(
-        self, request: pb.GetStudentSnapshotRequest, context: Context
+        self, request: pb.GetStudentSnapshotRequest, context: RpcContext
     ) -> pb.StudentSnapshot:
         return student_snapshot(await self._profiles.get_student(request.student_id))
 
     async def BatchGetStudentSnapshots(
-        self, request: pb.BatchGetStudentSnapshotsRequest, context: Context
+        self, request: pb.BatchGetStudentSnapshotsRequest, context: RpcContext
     ) -> pb.BatchGetStudentSnapshotsResponse:
         students = await self._profiles.list_students(request.student_ids)
         return pb.BatchGetStudentSnapshotsResponse(

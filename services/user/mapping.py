@@ -20,7 +20,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from chassis.message_fields import enum_names
 from chassis.mongo.documents import format_etag
 from chassis.page_tokens import SortValue
-from chassis.search.query_parser import ParsedQuery
+from chassis.search.query_messages import applied_filters_to_messages, match_kind_number, query_note
 from chassis.search.totals import NO_TOTAL, TotalEstimate
 from internshipconnect.common.v1 import common_pb2 as common
 from internshipconnect.events.v1 import events_pb2 as events
@@ -45,11 +45,11 @@ from services.user.domain.search import StudentPageCursor, StudentSearchPage, St
 
 _COMPANY_STATES: Final = enum_names(pb.CompanyState.DESCRIPTOR)
 _ACCOUNT_KINDS: Final = enum_names(common.AccountKind.DESCRIPTOR)
-_ESTIMATE_MARK: Final = "+"
-EMPTY_QUERY_NOTE: Final = "q holds no word that could be looked for: type letters or digits"
 
 E = TypeVar("E")
 M = TypeVar("M", bound=Message)
+
+_ESTIMATE_MARK: Final = "+"
 
 
 def entity_to_message(kind: type[M], entity: Any) -> M:
@@ -165,22 +165,6 @@ def _total_from_token(total: str) -> TotalEstimate:
     return TotalEstimate(int(total.removesuffix(_ESTIMATE_MARK)), total.endswith(_ESTIMATE_MARK))
 
 
-def applied_filters(reading: ParsedQuery) -> list[common.AppliedFilter]:
-    """Return the filters that words stand for."""
-    return [
-        common.AppliedFilter(name=meaning.name, value=meaning.value, text=word.text)
-        for word in reading.terms
-        for meaning in word.filters
-    ]
-
-
-def match_kind(found: StudentSearchPage) -> "common.MatchKind.ValueType":
-    """Return whether the students have all words, or most."""
-    if found.min_words:
-        return common.MATCH_KIND_PARTIAL
-    return common.MATCH_KIND_ALL if found.reading.required_terms else common.MATCH_KIND_UNSPECIFIED
-
-
 def me_message(profile: Profile) -> pb.Me:
     """Return the profile as its owner sees it."""
     message = entity_to_message(pb.Me, profile)
@@ -262,12 +246,12 @@ def student_page_to_message(found: StudentSearchPage) -> pb.SearchStudentsRespon
     reading = found.reading
     return pb.SearchStudentsResponse(
         data=map(student_card, found.page.entries),
-        applied_filters=applied_filters(reading),
-        match_kind=match_kind(found),
+        applied_filters=applied_filters_to_messages(reading),
+        match_kind=match_kind_number(reading, is_partial=bool(found.min_words)),
         did_you_mean=reading.did_you_mean,
         total_size=found.total.size,
         total_is_estimate=found.total.is_estimate,
-        note=EMPTY_QUERY_NOTE if reading.is_empty else "",
+        note=query_note(reading),
     )
 
 

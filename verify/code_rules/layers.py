@@ -1,6 +1,7 @@
 """The layers of a service: permitted imports, places of queries, and required files."""
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -26,7 +27,9 @@ MAX_SERVICER_LINES: Final = 20
 _PROTOBUF: Final = ("google.protobuf", "google.rpc", "internshipconnect", "buf")
 _MONGO: Final = ("pymongo", "bson", "gridfs")
 _IO: Final = ("grpc", "redis", "kombu", "aiohttp", "aiosmtplib", "httpx")
-_SHARDING_NAMES: Final = frozenset({"Shard", "Shards", "scatter"})
+_SHARDING_WORD: Final = re.compile(r"(?i:(?:^|_)(?:shards?|scatters?)(?:_|$))|Shard|Scatter")
+_RECONCILING: Final = "chassis.sharding.reconciler"
+"""For what rebuilds a derived collection, whose documents the repository gives it."""
 _QUERIES: Final = frozenset(
     {
         *("find", "find_one", "find_one_and_update", "find_one_and_replace", "find_one_and_delete"),
@@ -63,10 +66,9 @@ def find_forbidden_imports(files: Iterable[SourceFile]) -> Iterator[RuleViolatio
 
 
 def find_misplaced_queries(files: Iterable[SourceFile]) -> Iterator[RuleViolation]:
-    """Yield each query of MongoDB, and each use of a shard, of a service outside its repository."""
+    """Yield each query of MongoDB of a service outside its repository."""
     for file in files:
-        parts = file.path.split("/")
-        if parts[0] != "services" or parts[2].partition(".")[0] == "repository":
+        if not _is_beside_repository(file.path):
             continue
         for node in ast.walk(file.tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
@@ -74,9 +76,24 @@ def find_misplaced_queries(files: Iterable[SourceFile]) -> Iterator[RuleViolatio
                 takes_text = node.args and isinstance(node.args[0], ast.Constant | ast.JoinedStr)
                 if node.func.attr in _QUERIES and not takes_text:
                     yield file.violation(node, f"{node.func.attr}(): queries stand in the repository")
-            names = {node.id} if isinstance(node, ast.Name) else set()
-            names |= {node.attr} if isinstance(node, ast.Attribute) else set()
-            for name in names & _SHARDING_NAMES:
+
+
+def find_exposed_shards(files: Iterable[SourceFile]) -> Iterator[RuleViolation]:
+    """Yield each import of the sharding, and each name that speaks of shards, outside a service's repository.
+
+    Keywords are the callee's names: `missing_shards=` of a message is the contract's. The wiring may.
+    """
+    for file in files:
+        if not _is_beside_repository(file.path) or file.path.endswith("/__main__.py"):
+            continue
+        seen: set[ast.stmt] = set()
+        for statement, module in imported_modules(file):
+            hidden = is_within(module, ("chassis.sharding",)) and not is_within(module, (_RECONCILING,))
+            if hidden and statement not in seen:
+                seen.add(statement)
+                yield file.violation(statement, f"{module}: the repository hides the shards")
+        for node in ast.walk(file.tree):
+            for name in filter(_SHARDING_WORD.search, _names_in(node)):
                 yield file.violation(node, f"{name}: the repository hides the shards")
 
 
@@ -110,6 +127,21 @@ def find_thick_servicers(files: Iterable[SourceFile]) -> Iterator[RuleViolation]
                                 f"{method.name} has {lines} lines: parse, call one use case, map, "
                                 f"in at most {MAX_SERVICER_LINES}",
                             )
+
+
+def _is_beside_repository(path: str) -> bool:
+    """Whether it is a file of a service outside its repository."""
+    parts = path.split("/")
+    return parts[0] == "services" and len(parts) > 2 and parts[2].partition(".")[0] != "repository"
+
+
+def _names_in(node: ast.AST) -> Iterator[str]:
+    """Yield the name that a node uses or defines, if any."""
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name) | ast.arg(arg=name):
+            yield name
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            yield name
 
 
 def _layer_of(path: str) -> _Layer | None:

@@ -20,6 +20,7 @@ RULES: Final[dict[str, Rule]] = {
     "class names": names.find_duplicate_classes,
     "layers": layers.find_forbidden_imports,
     "queries": layers.find_misplaced_queries,
+    "shards": layers.find_exposed_shards,
     "service files": layers.find_missing_files,
     "servicers": layers.find_thick_servicers,
 }

@@ -10,6 +10,7 @@ from chassis.messaging import IncomingEvent
 from chassis.mongo.documents import Document, from_document, to_document
 from chassis.sharding.collections import ShardCollection
 from chassis.sharding.reconciler import DerivedCollectionReconciler, iterate_pages
+from chassis.sharding.repository import SlotRepository
 from chassis.sharding.shard import Shard
 from chassis.sharding.shards import Shards
 from chassis.sharding.transactions import Transaction
@@ -24,11 +25,11 @@ from services.application.repository.collections import (
 )
 
 
-class ApplicantRepository:
+class ApplicantRepository(SlotRepository):
     """The list of applications by listing, and how listings have ended."""
 
     def __init__(self, shards: Shards) -> None:
-        self._shards = shards
+        super().__init__(shards, resource="applicants", metrics_label=APPLICANTS)
 
     async def put_row(self, row: ApplicantRow, incoming: IncomingEvent) -> None:
         """Store a row, once per event, unless a newer version is stored."""
@@ -40,8 +41,7 @@ class ApplicantRepository:
                 _row_filter(row), [{"$replaceWith": keep}], upsert=True, session=tx.session
             )
 
-        slot = slot_of(row.internship_id)
-        await self._shards.shard_for(slot).run_in_transaction(work, event=incoming, slot=slot)
+        await self._run_in_transaction(row.internship_id, work, handling=incoming)
 
     async def list_of_listing(
         self, internship_id: str, states: Collection[ApplicationState], after_id: str | None, limit: int
@@ -60,7 +60,7 @@ class ApplicantRepository:
         rows = await cursor.sort("_id", -1).limit(limit).to_list()
         return [from_document(ApplicantRow, row) for row in rows]
 
-    async def iterate_places(self) -> AsyncIterator[list[Document]]:
+    async def iterate_keys(self) -> AsyncIterator[list[Document]]:
         """Yield `_id` and `slot` of all rows, shard by shard and page by page (index `_id_`)."""
         for shard in self._shards.all_shards():
             async for page in iterate_pages(shard.db[APPLICANTS], {"_id": True, "slot": True}):

@@ -46,7 +46,7 @@ class AcceptOffers:
         self._clock = clock
         self._policy = policy
 
-    async def accept(
+    async def accept_offer(
         self, application_id: str, principal: Principal, etag: str, operation: IdempotentOperation | None
     ) -> Application:
         """Accept the offer for the student, who is hired by it.
@@ -74,10 +74,10 @@ class AcceptOffers:
             await self._listings.take_opening(application.internship_id, application.id, application.version)
         except DomainError as error:
             if error.reason in TAKE_OPENING_REFUSALS:
-                await self._undo(application)
+                await self._undo_acceptance(application)
                 raise _no_opening_error(error) from error
             raise
-        return await self._complete(application)
+        return await self._complete_acceptance(application)
 
     async def resume_acceptance(self, application_id: str) -> None:
         """Wait for the call that began the acceptance a moment ago, then finish it."""
@@ -99,7 +99,7 @@ class AcceptOffers:
             if error.reason != "NO_OPENING_LEFT":
                 raise
 
-    async def _complete(self, started: Application) -> Application:
+    async def _complete_acceptance(self, started: Application) -> Application:
         now = self._clock.now()
 
         def complete(seen: Application) -> Application | None:
@@ -112,7 +112,7 @@ class AcceptOffers:
             raise domain_error("UNEXPECTED_STATE", "The application has moved on since; read it again.")
         return application
 
-    async def _undo(self, started: Application) -> None:
+    async def _undo_acceptance(self, started: Application) -> None:
         now = self._clock.now()
 
         def undo(seen: Application) -> Application | None:

@@ -59,7 +59,7 @@ class EndWithListing:
             rows = await self._applicants.list_of_listing(
                 internship_id, UNDECIDED_STATES, last_id, BATCH_SIZE
             )
-            failures += await self._end_each([row.id for row in rows], ending)
+            failures += await self._end_each_application([row.id for row in rows], ending)
             if len(rows) < BATCH_SIZE:
                 if not failures:
                     await self._applicants.mark_ending_settled(ending)
@@ -71,13 +71,13 @@ class EndWithListing:
         """End an application that was submitted while its listing ended."""
         ending = await self._applicants.get_ending(internship_id)
         if ending is not None and ending.reason is not None:
-            await self._end(application_id, ending)
+            await self._end_application(application_id, ending)
 
-    async def _end_each(self, application_ids: Sequence[str], ending: ListingEnding) -> int:
+    async def _end_each_application(self, application_ids: Sequence[str], ending: ListingEnding) -> int:
         """End each; return how many could not be ended now."""
         outcomes = await gather_errors(
             application_ids,
-            lambda id_: self._end(id_, ending),
+            lambda id_: self._end_application(id_, ending),
             max_concurrent=MAX_CONCURRENT_APPLICATIONS,
         )
         failures = [each for each in outcomes if each is not None]
@@ -87,7 +87,7 @@ class EndWithListing:
             _log.info("application not ended yet", internship_id=ending.id, error=str(each))
         return len(failures)
 
-    async def _end(self, application_id: str, ending: ListingEnding) -> None:
+    async def _end_application(self, application_id: str, ending: ListingEnding) -> None:
         application = await self._repository.get(application_id)
         if application is None:
             return

@@ -47,9 +47,9 @@ class MakeOffers:
             )
         except DomainError as error:
             if error.reason in RESERVE_OPENING_REFUSALS:
-                await self._undo(application)
+                await self._undo_offer(application)
             raise
-        return await self._complete(application)
+        return await self._complete_offer(application)
 
     async def finish_pending(self, application_id: str) -> None:
         """Finish an offer that is still being made; without an opening it is undone."""
@@ -62,7 +62,7 @@ class MakeOffers:
             if error.reason not in RESERVE_OPENING_REFUSALS:
                 raise
 
-    async def _complete(self, started: Application) -> Application:
+    async def _complete_offer(self, started: Application) -> Application:
         now = self._clock.now()
 
         def complete(seen: Application) -> Application | None:
@@ -73,7 +73,7 @@ class MakeOffers:
             raise domain_error("UNEXPECTED_STATE", "The application has moved on since; read it again.")
         return application
 
-    async def _undo(self, started: Application) -> None:
+    async def _undo_offer(self, started: Application) -> None:
         now = self._clock.now()
 
         def undo(seen: Application) -> Application | None:

@@ -185,6 +185,12 @@ class Account:
             locale=registration.locale,
         )
 
+    def with_renewed_hash(self, outdated: str, renewed: str) -> "Account | None":
+        """Return the account with another hash of the same password; None when that has been replaced."""
+        if self.password_hash != outdated:
+            return None
+        return replace(self, password_hash=renewed, version=self.version + 1)
+
     def check_may_sign_in(self) -> None:
         """Raise ACCOUNT_LOCKED for a locked account, INVALID_CREDENTIALS for a deleted one."""
         if self.state is AccountState.DELETED:

@@ -14,8 +14,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from chassis.aggregates import AggregateChange
 from chassis.errors import domain_error
 from chassis.ids import is_id
+from services.auth.domain.events import SessionWasCompromised
 
 MAX_IDLE_LIFE: Final = timedelta(days=30)
 MAX_SESSION_LIFE: Final = timedelta(days=90)
@@ -123,6 +125,24 @@ class Session:
         if is_parent and is_same_client and now < self.refresh_time + grace:
             return RefreshTokenStatus.REPEATED
         return RefreshTokenStatus.REUSED
+
+    def exchange_token(
+        self, presented: PresentedRefreshToken, grace: timedelta, now: datetime
+    ) -> AggregateChange["Session"] | None:
+        """Return the change by a genuine token: its successor, nothing for a repeat, the end for a reuse.
+
+        Raises INVALID_REFRESH_TOKEN when the session has ended.
+        """
+        match self.check_refresh_token(presented, grace, now):
+            case RefreshTokenStatus.CURRENT:
+                return AggregateChange(self.rotate(presented, now))
+            case RefreshTokenStatus.REPEATED:
+                return None
+            case RefreshTokenStatus.REUSED:
+                compromised = SessionWasCompromised(user_id=self.user_id, session_id=self.id)
+                return AggregateChange(self.end(EndReason.TOKEN_REUSED, now), (compromised,))
+            case RefreshTokenStatus.ENDED:
+                raise invalid_refresh_token()
 
     def rotate(self, presented: PresentedRefreshToken, now: datetime) -> "Session":
         """Return the session with its next token: 30 more days, up to 90 since sign-in."""

@@ -4,18 +4,15 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
 
+from chassis.aggregates import AggregateChange
 from chassis.clock import Clock
-from chassis.concurrency.retry import RetryPolicy, retry_call_async
-from chassis.errors import unavailable
 from chassis.ids import new_id, slot_of_key
 from services.auth.domain.accounts import Account, AccountPlan, invalid_credentials
 from services.auth.domain.addresses import normalise_address
-from services.auth.domain.events import SessionWasCompromised
 from services.auth.domain.sessions import (
     EndReason,
     PresentedRefreshToken,
     RefreshToken,
-    RefreshTokenStatus,
     Session,
     invalid_refresh_token,
 )
@@ -28,11 +25,6 @@ from services.auth.service.sign_in_throttle import ReportStanding, SignInThrottl
 from services.auth.service.token_issuer import SessionRevoker, TokenIssuer
 
 REFRESH_GRACE: Final = timedelta(seconds=10)
-_ROTATION_RETRY_POLICY: Final = RetryPolicy(initial_s=0.005, max_s=0.05, max_attempts=5)
-
-
-class _RotationLostError(Exception):
-    """Another call has exchanged a token of the session first."""
 
 
 class SignIn:
@@ -83,7 +75,7 @@ class SignIn:
         if self._hasher.is_outdated(account.password_hash):
             await self._rehash(account, password)
         session, token = self.begin_session(account)
-        await self._sessions.add(session)
+        await self._sessions.insert(session)
         return await self.sign_in_result(account, session, token, visitor)
 
     async def refresh(self, refresh_token: str, visitor: Visitor = UNKNOWN_VISITOR) -> SignInResult:
@@ -106,7 +98,7 @@ class SignIn:
 
     async def logout(self, session_id: str) -> None:
         """End a session; ending an ended one changes nothing."""
-        await self._sessions.end(session_id, EndReason.LOGOUT, self._clock.now())
+        await self._sessions.end_session(session_id, EndReason.LOGOUT, self._clock.now())
         await self.revoke_sessions([session_id])
 
     def begin_session(self, account: Account) -> tuple[Session, RefreshToken]:
@@ -139,35 +131,18 @@ class SignIn:
 
     async def _rehash(self, account: Account, password: str) -> None:
         renewed = await self._hasher.rehash_password(password)
-        await self._accounts.replace_hash(account.id, account.password_hash, renewed)
+        await self._accounts.renew_hash(account, renewed)
 
     async def _exchange_token(self, presented: PresentedRefreshToken) -> Session:
         """Return the session after its token is exchanged, by this call or by one just before it."""
-        try:
-            return await retry_call_async(
-                lambda: self._try_exchange(presented), _ROTATION_RETRY_POLICY, on=_RotationLostError
-            )
-        except _RotationLostError:
-            raise unavailable("The session") from None
 
-    async def _try_exchange(self, presented: PresentedRefreshToken) -> Session:
-        session = await self._sessions.get(presented.token.session_id)
-        if session is None:
-            raise invalid_refresh_token()
-        now = self._clock.now()
-        status = session.check_refresh_token(presented, self._refresh_grace, now)
-        if status is RefreshTokenStatus.REPEATED:
-            return session
-        if status is RefreshTokenStatus.REUSED:
-            await self._end_compromised(session)
-        if status is not RefreshTokenStatus.CURRENT:
-            raise invalid_refresh_token()
-        rotated = session.rotate(presented, now)
-        if not await self._sessions.rotate(session, rotated):
-            raise _RotationLostError
-        return rotated
+        def decide(session: Session | None) -> AggregateChange[Session] | None:
+            if session is None:
+                raise invalid_refresh_token()
+            return session.exchange_token(presented, self._refresh_grace, self._clock.now())
 
-    async def _end_compromised(self, session: Session) -> None:
-        event = SessionWasCompromised(user_id=session.user_id, session_id=session.id)
-        await self._sessions.end(session.id, EndReason.TOKEN_REUSED, self._clock.now(), event)
-        await self.revoke_sessions([session.id])
+        session = await self._sessions.upsert(presented.token.session_id, decide)
+        if session is None or session.end_time is not None:
+            await self.revoke_sessions([presented.token.session_id])
+            raise invalid_refresh_token()
+        return session

@@ -7,7 +7,7 @@ from chassis.errors import Violation, invalid_argument
 from chassis.message_fields import read_timestamp
 from chassis.page_tokens import clamp_page_size
 from chassis.search.gazetteer import Gazetteer, distance_km
-from chassis.search.query_parser import ParsedQuery
+from chassis.search.query_messages import applied_filters_to_messages, match_kind_number, query_note
 from chassis.search.text_analysis import name_key
 from internshipconnect.common.v1 import common_pb2 as common
 from internshipconnect.internship.v1 import internship_pb2 as pb
@@ -32,7 +32,6 @@ _HIT_FIELDS = (
     "apply_deadline_zone",
 )
 DEFAULT_RADIUS_KM = 50
-EMPTY_QUERY_NOTE = "q holds no word that could be looked for: type letters or digits"
 
 _SUGGESTION_KINDS = {
     PhraseKind.TITLE: pb.SUGGESTION_KIND_TITLE,
@@ -130,28 +129,14 @@ def search_page_to_message(
     return pb.ListInternshipsResponse(
         data=[explainer.explain(hit) for hit in page.hits],
         facets=[_facet_message(dimension, counts) for dimension, counts in page.facets.items()],
-        missing_shards=page.missing_shards,
-        applied_filters=_applied_filters(reading),
-        match_kind=_match_kind(page),
+        missing_shards=page.missing,
+        applied_filters=applied_filters_to_messages(reading),
+        match_kind=match_kind_number(reading, is_partial=page.is_partial),
         did_you_mean=reading.did_you_mean,
         total_size=page.total.size,
         total_is_estimate=page.total.is_estimate,
-        note=EMPTY_QUERY_NOTE if reading.is_empty else "",
+        note=query_note(reading),
     )
-
-
-def _applied_filters(reading: ParsedQuery) -> list[common.AppliedFilter]:
-    return [
-        common.AppliedFilter(name=meaning.name, value=meaning.value, text=word.text)
-        for word in reading.terms
-        for meaning in word.filters
-    ]
-
-
-def _match_kind(page: SearchPage) -> "common.MatchKind.ValueType":
-    if page.is_partial:
-        return common.MATCH_KIND_PARTIAL
-    return common.MATCH_KIND_ALL if page.reading.required_terms else common.MATCH_KIND_UNSPECIFIED
 
 
 def suggestions_to_message(suggested: Sequence[Suggestion]) -> pb.SuggestInternshipsResponse:

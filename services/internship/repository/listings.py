@@ -8,9 +8,8 @@ from typing import Any, Final
 from google.protobuf.message import Message
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import DuplicateKeyError
 
-from chassis.aggregates import AggregateChange
+from chassis.aggregates import AggregateChange, BatchRead
 from chassis.cache import Cache
 from chassis.call_context import IdempotentOperation
 from chassis.clock import Clock
@@ -19,9 +18,9 @@ from chassis.ids import slot_of
 from chassis.messaging import IncomingEvent
 from chassis.mongo.documents import Document, from_document, to_document
 from chassis.mongo.provision import CollectionSpec
-from chassis.sharding.repository import Repository
+from chassis.sharding.repository import ChangedSinceReadError, Repository
 from chassis.sharding.shard import Shard
-from chassis.sharding.shards import FoundByShard, Shards
+from chassis.sharding.shards import Shards
 from chassis.sharding.transactions import Transaction
 from services.internship.cached_answers import listing_cache_key
 from services.internship.domain.events import (
@@ -109,21 +108,7 @@ class ListingRepository(Repository[Listing]):
 
         Raises INTERNSHIP_NOT_FOUND for a deleted one.
         """
-
-        async def insert_in(transaction: Transaction) -> None:
-            if await _is_deleted(transaction.db, listing.id):
-                raise listing_not_found(listing.id)
-            self._add(transaction, listing)
-            self._emit(transaction, listing.id, [ListingWasCreated(listing)])
-
-        try:
-            await self._run(listing.id, insert_in)
-        except DuplicateKeyError:
-            stored = await self.get(listing.id)
-            if stored is None:
-                raise unavailable("the listing") from None
-            return stored
-        return listing
+        return await self.insert(listing, ListingWasCreated(listing))
 
     async def update_listing(
         self, listing_id: str, decide: DecideListing, *, operation: IdempotentOperation | None = None
@@ -144,7 +129,7 @@ class ListingRepository(Repository[Listing]):
     ) -> tuple[Listing, CompanyStanding]:
         """Update the listing and its company's standing in one transaction; raises as `update_listing`."""
 
-        async def update_in(transaction: Transaction) -> tuple[Listing, CompanyStanding]:
+        async def work(transaction: Transaction) -> tuple[Listing, CompanyStanding]:
             old, now = await self._get_in(transaction, listing_id), self._clock.now()
             known = await find_company_standing(transaction.db, old.company.id)
             new, standing = decide(old, known, now)
@@ -152,10 +137,7 @@ class ListingRepository(Repository[Listing]):
                 await put_company_standing(transaction.db, standing)
             return await self._replace_and_emit(transaction, old, new, operation), standing
 
-        result: tuple[Listing, CompanyStanding] | None = await self._run_in_turn(listing_id, update_in)
-        if result is None:
-            raise unavailable("the listing")
-        return result
+        return await self._change_in_transaction(listing_id, work)
 
     async def update_with_claim(
         self,
@@ -172,7 +154,7 @@ class ListingRepository(Repository[Listing]):
         Returns None when the incoming event was handled before, or when a needed claim is missing.
         """
 
-        async def update_in(transaction: Transaction) -> Listing | None:
+        async def work(transaction: Transaction) -> Listing | None:
             known = await _find_claim(transaction.db, listing_id, application_id)
             if known is None and needs_claim:
                 return None
@@ -182,20 +164,19 @@ class ListingRepository(Repository[Listing]):
                 await _put_claim(transaction.db, claim)
             return await self._replace_and_emit(transaction, old, new, operation)
 
-        listing: Listing | None = await self._run_in_turn(listing_id, update_in, handling=handling)
-        return listing
+        return await self._change_in_transaction(listing_id, work, handling=handling)
 
     async def delete(self, listing_id: str, decide: Callable[[Listing, datetime], ListingWasDeleted]) -> None:
         """Delete the listing unless `decide` raises; raises as `update_listing`."""
 
-        async def delete_in(transaction: Transaction) -> None:
+        async def work(transaction: Transaction) -> None:
             listing, now = await self._get_in(transaction, listing_id), self._clock.now()
             event = decide(listing, now)
             if not await _delete(transaction.db, listing, event):
-                raise _changed_since_read()
+                raise ChangedSinceReadError(listing_id)
             self._emit(transaction, listing_id, [event])
 
-        await self._run_in_turn(listing_id, delete_in)
+        await self._change_in_transaction(listing_id, work)
 
     async def get_standing(self, company_id: str) -> CompanyStanding:
         """Return the company's standing."""
@@ -210,13 +191,13 @@ class ListingRepository(Repository[Listing]):
     ) -> None:
         """Store the result of `decide` for the company's standing, once for the event in hand."""
 
-        async def update_in(transaction: Transaction) -> None:
+        async def work(transaction: Transaction) -> None:
             standing = await find_company_standing(transaction.db, company_id)
             await put_company_standing(transaction.db, decide(standing))
 
-        await self._run_in_turn(company_id, update_in, handling=handling)
+        await self._change_in_transaction(company_id, work, handling=handling)
 
-    async def list_intakes(self, listing_ids: Sequence[str]) -> FoundByShard[Listing]:
+    async def list_intakes(self, listing_ids: Sequence[str]) -> BatchRead[Listing]:
         """Return those of the listings that exist, without long texts and history, by `_id_`."""
 
         async def list_shard_intakes(shard: Shard, own: list[str]) -> list[Listing]:
@@ -311,19 +292,13 @@ class ListingRepository(Repository[Listing]):
         rows = [row for part in scatter.results for row in part]
         return sorted(rows, key=lambda row: row[0].update_time)[:limit], scatter.missing_shards
 
-    async def _run_in_turn(
-        self, id_: str, work: Callable[[Transaction], Any], *, handling: IncomingEvent | None = None
-    ) -> Any:
-        async with self._turn(id_):
-            return await self._run(id_, work, handling=handling)
+    async def _check_insert(self, tx: Transaction, aggregate: Listing) -> None:
+        if await _is_deleted(tx.db, aggregate.id):
+            raise listing_not_found(aggregate.id)
 
-    async def _run(
-        self, id_: str, work: Callable[[Transaction], Any], *, handling: IncomingEvent | None = None
-    ) -> Any:
-        result = await super()._run(id_, work, handling=handling)
+    async def _after_commit(self, id_: str) -> None:
         if self._cache is not None:
             await self._cache.invalidate(listing_cache_key(id_))
-        return result
 
     async def _get_in(self, transaction: Transaction, listing_id: str) -> Listing:
         listing = await self._find_in(transaction.db, listing_id)
@@ -334,21 +309,16 @@ class ListingRepository(Repository[Listing]):
     async def _replace_and_emit(
         self, transaction: Transaction, old: Listing, new: Listing, operation: IdempotentOperation | None
     ) -> Listing:
-        """Store a changed listing with its events. Raises UNAVAILABLE when `old` is no longer current."""
+        """Store a changed listing with its events. Raises ChangedSinceReadError."""
         if new is old:
             return new
         stored = _with_operation(new, operation)
         change = AggregateChange(stored, tuple(events_of_change(old, stored)))
-        if not await self._apply(transaction, old.id, old, change):
-            raise _changed_since_read()
+        await self._apply_or_abort(transaction, old.id, old, change)
         return stored
 
     def _encode(self, event: ListingEvent) -> Message:
         return event_message(event, self._clock.now())
-
-
-def _changed_since_read() -> Exception:
-    return unavailable("the listing, which somebody else is changing,", 0.1)
 
 
 def _with_operation(listing: Listing, operation: IdempotentOperation | None) -> Listing:

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from google.protobuf.message import Message
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import PyMongoError
 
@@ -13,10 +14,11 @@ from chassis.ids import slot_of
 from chassis.mongo.documents import Document
 from chassis.mongo.provision import CollectionSpec
 from chassis.redis.unique_readers import SubjectDay
+from chassis.sharding.repository import SlotRepository
 from chassis.sharding.shard import Shard
 from chassis.sharding.shards import Shards
 from chassis.sharding.transactions import Transaction
-from services.internship.domain.events import ListingWasViewed
+from services.internship.domain.events import ListingEvent, ListingWasViewed
 from services.internship.mapping.events import event_message
 from services.internship.repository.listings import ID_INDEX, LISTINGS
 
@@ -28,7 +30,7 @@ Database = AsyncDatabase[Document]
 DailyCounts = Mapping[SubjectDay, int]
 
 
-class PublishedViewRepository:
+class PublishedViewRepository(SlotRepository):
     """Publishes the growth of listings' numbers of readers.
 
     The event and the new published number commit together, so a worker that is killed publishes nothing
@@ -36,28 +38,32 @@ class PublishedViewRepository:
     """
 
     def __init__(self, shards: Shards, clock: Clock) -> None:
-        self._shards = shards
+        super().__init__(
+            shards, resource="published views", metrics_label=PUBLISHED_VIEWS, encode_event=self._encode
+        )
         self._clock = clock
 
-    def group_by_shard(self, counts: DailyCounts) -> Mapping[str, DailyCounts]:
-        """Split counts by their shards' names into groups that `publish` takes, each in one transaction."""
-        groups: dict[str, dict[SubjectDay, int]] = defaultdict(dict)
+    def group_counts(self, counts: DailyCounts) -> Iterable[DailyCounts]:
+        """Split the counts into groups that `publish` takes, each in one transaction."""
+        groups: dict[Shard, dict[SubjectDay, int]] = defaultdict(dict)
         for reading, count in counts.items():
-            groups[self._shards.shard_for(reading.subject).name][reading] = count
-        return groups
+            groups[self._shards.shard_for(reading.subject)][reading] = count
+        return groups.values()
 
     async def publish(self, counts: DailyCounts) -> None:
         """Emit the growth of one group's counts. Raises UNAVAILABLE."""
-        shard = self._shards.shard_for(next(iter(counts)).subject)
+        first = next(iter(counts)).subject
         try:
-            companies = await _find_company_ids(shard, {each.subject for each in counts})
+            companies = await _find_company_ids(
+                self._shards.shard_for(first), {each.subject for each in counts}
+            )
 
             async def publish_in(transaction: Transaction) -> None:
                 for reading, count in counts.items():
                     if company_id := companies.get(reading.subject):
                         await self._publish_count(transaction, reading, count, company_id)
 
-            await shard.run_in_transaction(publish_in)
+            await self._run_in_transaction(first, publish_in)
         except PyMongoError as error:
             raise unavailable("the published views") from error
 
@@ -69,8 +75,10 @@ class PublishedViewRepository:
         if new <= 0:
             return
         await _put_published_views(transaction.db, reading.subject, {**published, reading.day: count})
-        viewed = ListingWasViewed(reading.subject, company_id, new)
-        transaction.emit(event_message(viewed, self._clock.now()), subject=reading.subject)
+        self._emit(transaction, reading.subject, [ListingWasViewed(reading.subject, company_id, new)])
+
+    def _encode(self, event: ListingEvent) -> Message:
+        return event_message(event, self._clock.now())
 
 
 def _views_filter(listing_id: str) -> Document:

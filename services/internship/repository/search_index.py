@@ -266,7 +266,7 @@ class ShardedMatches:
     async def count_facets(self) -> dict[FacetDimension, list[FacetCount]]:
         """Count the matches by dimension; see `QueryMatches`."""
         query = self.query
-        free = [dimension for dimension in FacetDimension if query.without(dimension) == query]
+        free = [dimension for dimension in FacetDimension if query.without_dimension(dimension) == query]
         filtered = [dimension for dimension in FacetDimension if dimension not in free]
         parts = await asyncio.gather(
             *(self._count_dimensions(part) for part in [free, *([each] for each in filtered)])
@@ -279,7 +279,7 @@ class ShardedMatches:
     ) -> dict[FacetDimension, list[FacetCount]]:
         if not dimensions:
             return {}
-        query = self.query.without(dimensions[0])
+        query = self.query.without_dimension(dimensions[0])
         pipeline = facet_pipeline(query, dimensions, self.now)
         hint = choose_index(replace(query, sort=SearchOrder.NEWEST))
 

@@ -65,7 +65,7 @@ class SearchFilters:
     posted_since: datetime | None = None
     deadline_after: datetime | None = None
 
-    def without(self, dimension: FacetDimension) -> "SearchFilters":
+    def without_dimension(self, dimension: FacetDimension) -> "SearchFilters":
         """Return the filters without the condition on one dimension."""
         cleared: dict[FacetDimension, dict[str, object]] = {
             FacetDimension.SKILL: {"skills": ()},
@@ -103,12 +103,14 @@ class SearchQuery:
         """Return the query that requires only most of the words."""
         return replace(self, min_words=max(1, (len(self.required_words) + 1) // 2))
 
-    def without(self, dimension: FacetDimension) -> "SearchQuery":
+    def without_dimension(self, dimension: FacetDimension) -> "SearchQuery":
         """Return the query without conditions on one dimension, whether from a filter or from words."""
         name = _FILTER_OF_DIMENSION.get(dimension)
         words = tuple(word for word in self.words if not word.filters or word.filters[0].name != name)
         min_words = self.min_words and max(1, self.min_words - len(self.words) + len(words))
-        return replace(self, filters=self.filters.without(dimension), words=words, min_words=min_words)
+        return replace(
+            self, filters=self.filters.without_dimension(dimension), words=words, min_words=min_words
+        )
 
 
 def effective_sort(asked: SearchOrder | None, words: Sequence[QueryTerm]) -> SearchOrder:

@@ -89,7 +89,8 @@ class SearchRequest:
 class SearchPage:
     """A page of matches, the interpretation of the words, and the facets and total of all matches.
 
-    `is_partial` when the matches have most of the words, as none has all.
+    `is_partial` when the matches have most of the words, as none has all; `missing` names shards that did not
+    answer.
     """
 
     hits: list[SearchHit]
@@ -97,6 +98,6 @@ class SearchPage:
     is_partial: bool = False
     next: PageCursor | None = None
     facets: Mapping[FacetDimension, list[FacetCount]] = field(default_factory=dict)
-    missing_shards: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
     total: TotalEstimate = NO_TOTAL
     now: datetime

@@ -92,7 +92,7 @@ class SearchListings:
             if page.next is None
             else PageCursor(page.next, weights, _pinned_min_words(query), total),
             facets=facets,
-            missing_shards=sorted(matches.missing),
+            missing=sorted(matches.missing),
             total=total,
             now=matches.now,
         )

@@ -50,7 +50,7 @@ class SuggestCompletions:
         yield from as_typed
         yield from self._aliases(typed)
         yield from self._places(typed)
-        if not as_typed and (meant := self._corrected(typed)) != typed:
+        if not as_typed and (meant := self._corrected_text(typed)) != typed:
             yield from self.lexicon.phrases.completions(meant, limit)
 
     def _aliases(self, typed: str) -> Iterator[Phrase]:
@@ -65,19 +65,19 @@ class SuggestCompletions:
         if len(typed) < _MIN_PLACE_START_CHARS and typed.isascii():
             return
         found = self.places.starting_with(typed, MAX_PLACE_NAMES)
-        known = [phrase for place in found if (phrase := self._known(place))]
+        known = [phrase for place in found if (phrase := self._find_place_phrase(place))]
         yield from sorted(known, key=lambda phrase: -self.lexicon.phrases.count(phrase.kind, phrase.key))
 
-    def _known(self, place: GazetteerEntry) -> Phrase | None:
+    def _find_place_phrase(self, place: GazetteerEntry) -> Phrase | None:
         return self.lexicon.phrases.find_phrase(PhraseKind.PLACE, place.term)
 
-    def _corrected(self, typed: str) -> str:
+    def _corrected_text(self, typed: str) -> str:
         vocabulary = self.lexicon.vocabulary
         *before, last = typed.split()
-        words = [*(self._nearest(word) for word in before)]
-        return " ".join([*words, last if vocabulary.completions(last) else self._nearest(last)])
+        words = [*(self._nearest_word(word) for word in before)]
+        return " ".join([*words, last if vocabulary.completions(last) else self._nearest_word(last)])
 
-    def _nearest(self, word: str) -> str:
+    def _nearest_word(self, word: str) -> str:
         vocabulary = self.lexicon.vocabulary
         if vocabulary.count(word):
             return word

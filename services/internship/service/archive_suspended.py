@@ -22,9 +22,11 @@ class ArchiveSuspended:
     async def archive_expired(self) -> None:
         """Archive a batch of them on every shard that answers."""
         since = self.clock.now() - self.grace
-        await self.listings.update_unchanged_since(ListingState.SUSPENDED, since, self._archive, BATCH_SIZE)
+        await self.listings.update_unchanged_since(
+            ListingState.SUSPENDED, since, self._archive_listing, BATCH_SIZE
+        )
 
-    def _archive(self, listing: Listing, now: datetime) -> Listing:
+    def _archive_listing(self, listing: Listing, now: datetime) -> Listing:
         if listing.state is not ListingState.SUSPENDED or listing.update_time > now - self.grace:
             return listing
         return move_listing(

@@ -107,7 +107,7 @@ class ManageListings:
         ) -> tuple[Listing, CompanyStanding]:
             trusted = replace(standing, state=snapshot.state).may_publish_unread(listing.posting)
             published = transitions.publish_listing(
-                self._located(listing), snapshot.company, call.actor, now, trusted=trusted
+                self._with_coordinates(listing), snapshot.company, call.actor, now, trusted=trusted
             )
             return published, standing
 
@@ -115,19 +115,21 @@ class ManageListings:
 
     async def recall(self, call: CompanyCall, listing_id: str) -> Listing:
         """Take a listing back from review. Raises ILLEGAL_TRANSITION."""
-        return await self._move(call, listing_id, ListingState.DRAFT, only_from=ListingState.PENDING_REVIEW)
+        return await self._move_listing(
+            call, listing_id, ListingState.DRAFT, only_from=ListingState.PENDING_REVIEW
+        )
 
     async def archive(self, call: CompanyCall, listing_id: str) -> Listing:
         """Archive a listing for good. Raises ILLEGAL_TRANSITION."""
-        return await self._move(call, listing_id, ListingState.ARCHIVED)
+        return await self._move_listing(call, listing_id, ListingState.ARCHIVED)
 
     async def pause(self, call: CompanyCall, listing_id: str) -> Listing:
         """Stop intake for a while. Raises ILLEGAL_TRANSITION."""
-        return await self._move(call, listing_id, ListingState.PAUSED)
+        return await self._move_listing(call, listing_id, ListingState.PAUSED)
 
     async def close(self, call: CompanyCall, listing_id: str) -> Listing:
         """End intake. Raises ILLEGAL_TRANSITION."""
-        return await self._move(call, listing_id, ListingState.CLOSED)
+        return await self._move_listing(call, listing_id, ListingState.CLOSED)
 
     async def reopen(
         self, call: CompanyCall, listing_id: str, renew: Callable[[Posting], Posting]
@@ -139,7 +141,9 @@ class ManageListings:
         company = await require_active_company(self.companies, call.principal.org)
 
         def decide(listing: Listing, now: datetime) -> Listing:
-            return transitions.reopen_listing(self._located(listing), company, call.actor, now, renew=renew)
+            return transitions.reopen_listing(
+                self._with_coordinates(listing), company, call.actor, now, renew=renew
+            )
 
         return await self._update(call, listing_id, decide)
 
@@ -152,7 +156,7 @@ class ManageListings:
 
         await self.listings.delete(listing_id, decide)
 
-    def _located(self, listing: Listing) -> Listing:
+    def _with_coordinates(self, listing: Listing) -> Listing:
         """Return the listing with coordinates that older versions of the service did not store."""
         return replace(listing, posting=geocode_posting(listing.posting, self._locate_city))
 
@@ -160,7 +164,7 @@ class ManageListings:
         found = self.places.locate(city, region, country)
         return None if found is None else (found.lat, found.lng)
 
-    async def _move(
+    async def _move_listing(
         self,
         call: CompanyCall,
         listing_id: str,

@@ -30,8 +30,8 @@ class ViewPublisher:
         """Publish the numbers of listings with new readers since the last run."""
         while readings := await self.readers.pop_changed(BATCH_SIZE):
             counts = await self._counts(readings)
-            for shard, of_shard in self.published.group_by_shard(counts).items():
-                await self._publish(shard, of_shard)
+            for group in self.published.group_counts(counts):
+                await self._publish(group)
 
     async def _counts(self, readings: Sequence[SubjectDay]) -> Mapping[SubjectDay, int]:
         try:
@@ -41,10 +41,10 @@ class ViewPublisher:
                 await self.readers.requeue_changed(readings)
             raise
 
-    async def _publish(self, shard: str, counts: Mapping[SubjectDay, int]) -> None:
+    async def _publish(self, counts: Mapping[SubjectDay, int]) -> None:
         try:
             await self.published.publish(counts)
         except DomainError as error:
-            _log.warning("views_wait", shard=shard, listings=len(counts), error=str(error))
+            _log.warning("views_wait", listings=len(counts), error=str(error))
             await self.readers.requeue_changed(list(counts))
             raise

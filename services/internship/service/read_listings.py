@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from chassis.aggregates import BatchRead
 from chassis.call_context import Principal
-from chassis.sharding.shards import FoundByShard
 from services.internship.domain.model import PUBLIC_STATES, Listing, ListingState, listing_not_found
 from services.internship.repository.listings import ListingRepository
 from services.internship.service.manage_listings import is_member
@@ -40,8 +40,8 @@ class ReadListings:
         self.views.record(listing_id, principal.id)
         return listing
 
-    async def list_intakes(self, listing_ids: Sequence[str]) -> FoundByShard[Listing]:
-        """Return listings in any state, with only the fields that applying needs."""
+    async def list_intakes(self, listing_ids: Sequence[str]) -> BatchRead[Listing]:
+        """Return listings in any state, without the fields that applying does not need."""
         return await self.listings.list_intakes(listing_ids)
 
     async def list_of_company(

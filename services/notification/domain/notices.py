@@ -287,7 +287,7 @@ def _deadline_in_its_zone(change: ListingChange) -> str:
 def _student_notices(move: ApplicationMove) -> Notices:
     student = ToUser(move.application.student_id)
     was, shown = _STATUS_BY_STATE[move.from_state], _STATUS_BY_STATE[move.to_state]
-    if move.to_state == "REJECTED" or shown.status == was.status or _is_own_doing(move):
+    if move.to_state == "REJECTED" or shown.status == was.status or _is_caused_by_student(move):
         return ()
     back = ApplicationChanged(**_student_facts(move.application), status=shown.words)
     if move.from_state == "REJECTED":
@@ -297,7 +297,7 @@ def _student_notices(move: ApplicationMove) -> Notices:
     return (Notice(student, back if shown.step < was.step else _progress_content(move)),)
 
 
-def _is_own_doing(move: ApplicationMove) -> bool:
+def _is_caused_by_student(move: ApplicationMove) -> bool:
     return move.to_state == "WITHDRAWN" or move.from_state == "DRAFT"
 
 

@@ -61,7 +61,7 @@ class Dispatcher:
             return
         members = await self._company_members(notices)
         user_ids = dict.fromkeys(id_ for each in notices for id_ in _user_ids(each.audience, members))
-        known = await self._repository.recipients(user_ids)
+        known = await self._repository.find_recipients(user_ids)
         notifications = [
             self._build_notification(notice, user_id, addressee, handling)
             for notice in notices
@@ -75,7 +75,7 @@ class Dispatcher:
         for notice in notices:
             if isinstance(notice.audience, ToCompany) and notice.audience.company_id not in members:
                 company_id = notice.audience.company_id
-                members[company_id] = await self._repository.company_members(company_id)
+                members[company_id] = await self._repository.find_company_members(company_id)
                 if not members[company_id]:
                     raise unavailable(f"The list of members of {company_id}")
         return members

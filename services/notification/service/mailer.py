@@ -48,7 +48,7 @@ class Mailer:
         self._transport = transport
         self._clock = clock
 
-    async def send(self, delivery_id: str) -> None:
+    async def send_mail(self, delivery_id: str) -> None:
         """Send one mail, unless it was sent or is being sent.
 
         Raises:
@@ -57,7 +57,7 @@ class Mailer:
         now = self._clock.now()
         claimed = await self._repository.claim_delivery(delivery_id, now=now, lease_until=now + SENDING_LEASE)
         if claimed is None:
-            return await self._check_gone(delivery_id)
+            return await self._raise_if_unfinished(delivery_id)
         try:
             await self._render_and_send(claimed)
         except (MailRefusedError, InvalidRecipientAddressError) as refusal:
@@ -71,7 +71,7 @@ class Mailer:
             raise
         return await self._settle(claimed, MailDeliveryState.SENT)
 
-    async def _check_gone(self, delivery_id: str) -> None:
+    async def _raise_if_unfinished(self, delivery_id: str) -> None:
         delivery = await self._repository.get_delivery(delivery_id)
         if delivery is not None and delivery.state not in _FINISHED_STATES:
             raise unavailable("Another try at this mail", retry_after_s=SENDING_LEASE.total_seconds())

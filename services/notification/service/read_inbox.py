@@ -17,7 +17,7 @@ from services.notification.repository import NotificationRepository
 _BACKLOG_PAGE: Final = 100
 _OVERLAP: Final = timedelta(minutes=1)
 """The maximum delay of an arrival: an older entry existed when the stream began."""
-_MAX_KNOWN: Final = 1_000
+_MAX_RECENT_ENTRIES: Final = 1_000
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class ReadInbox:
         """Return one page, newest first."""
         found, unread_count = await asyncio.gather(
             self._repository.list_page(user_id, unread_only=unread_only, after=after, limit=size + 1),
-            self._repository.unread_count(user_id),
+            self._repository.count_unread(user_id),
         )
         page = found[:size]
         return InboxPage(page, _position(page[-1]) if len(found) > size else None, unread_count)
@@ -67,15 +67,15 @@ class ReadInbox:
             if id_ not in found:
                 raise not_found("NOTIFICATION_NOT_FOUND", "notification", id_)
         await self._repository.mark_read(user_id, ids)
-        return await self._repository.unread_count(user_id)
+        return await self._repository.count_unread(user_id)
 
     async def mark_all_read(self, user_id: str) -> int:
         """Mark all entries up to now; return the number of entries left unread."""
         await self._repository.mark_all_read(user_id, self._clock.now())
-        return await self._repository.unread_count(user_id)
+        return await self._repository.count_unread(user_id)
 
     @asynccontextmanager
-    async def watch(self, user_id: str, last_id: str) -> AsyncIterator[AsyncIterator[Notification]]:
+    async def watch_inbox(self, user_id: str, last_id: str) -> AsyncIterator[AsyncIterator[Notification]]:
         """Yield new entries as they arrive; with `last_id`, first those that came after it.
 
         "After" is by creation time; two workers that write to one inbox in the same instant may commit in the
@@ -90,7 +90,8 @@ class ReadInbox:
             # Read before the stream is open: every later entry is new.
             recently = self._clock.now() - _OVERLAP
             known = {
-                each.id for each in await self._repository.list_since(user_id, (recently, ""), _MAX_KNOWN)
+                each.id
+                for each in await self._repository.list_since(user_id, (recently, ""), _MAX_RECENT_ENTRIES)
             }
             end = asyncio.get_running_loop().call_later(self._max_stream_s, listener.end)
             try:

@@ -43,12 +43,12 @@ class ManageCompanies:
         """Return any company."""
         return await self._repository.get(company_id)
 
-    async def get_own(self, principal: Principal) -> Company:
+    async def get_own_company(self, principal: Principal) -> Company:
         """Return the caller's company; an empty one until its registration has been received."""
         company_id = _require_company_id(principal)
         return await self._repository.get(company_id) or Company(company_id)
 
-    async def update_own(
+    async def update_own_company(
         self, principal: Principal, edit: Callable[[Company], Company], *, expected_etag: str
     ) -> Company:
         """Change the caller's company. Raises STALE_ETAG, or INVALID_FIELD with all violations."""
@@ -99,7 +99,7 @@ class ManageCompanies:
 
     async def require_verified(self, principal: Principal) -> None:
         """Raise COMPANY_NOT_VERIFIED, or COMPANY_SUSPENDED, unless the caller's company is verified."""
-        company = await self.get_own(principal)
+        company = await self.get_own_company(principal)
         if company.state is CompanyState.SUSPENDED:
             raise DomainError("COMPANY_SUSPENDED", f"The company {company.name} is suspended.")
         if company.state is not CompanyState.VERIFIED:

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Iterable
 
-from chassis.aggregates import AggregateChange
+from chassis.aggregates import AggregateChange, BatchRead
 from chassis.call_context import Principal
 from chassis.clock import Clock
 from chassis.errors import invalid_argument, not_found, stale_etag, unavailable
 from chassis.messaging import IncomingEvent
 from chassis.mongo.documents import format_etag
-from chassis.sharding.shards import FoundByShard
 from services.user.domain import (
     Profile,
     ProfileKind,
@@ -86,12 +85,12 @@ class ManageProfiles:
             raise unavailable(f"The profile of {student_id}")
         return profile
 
-    async def list_students(self, student_ids: Iterable[str]) -> FoundByShard[Profile]:
+    async def list_students(self, student_ids: Iterable[str]) -> BatchRead[Profile]:
         """Return several students' profiles; those without a received registration are unavailable."""
         profiles = await self._repository.get_each(student_ids)
         students = [each for each in profiles.items if each.kind is ProfileKind.STUDENT]
         on_their_way = [each.id for each in students if each.account_version is None]
-        return FoundByShard(
+        return BatchRead(
             items=[each for each in students if each.account_version is not None],
             unavailable_ids=[*profiles.unavailable_ids, *on_their_way],
         )

@@ -233,3 +233,25 @@ async def test_an_unknown_address_costs_the_same_work_as_a_known_one(
         known, unknown = await cost(auth.register(EMAIL)), await cost(auth.register("new@campus.test"))
         assert unknown - known == {"insert accounts": 1}
         await auth.hasher.close()
+
+
+async def test_a_login_and_a_refresh_cost_three_commands_and_a_logout_two(
+    stack: StackHandle, redis: RedisCluster, clock: FixedClock
+) -> None:
+    work = ShardCommandCounter()
+    async with own_databases(stack, "auth", COLLECTIONS, clock=clock, listeners=[work]) as shards:
+        auth = build_auth_harness(shards, redis, clock, bytes(32))
+        await auth.verified(EMAIL)
+
+        mark = len(work.commands)
+        signed_in = await auth.sign_in.login(EMAIL, PASSWORD)
+        assert work.since(mark) == {"find email_directory": 1, "find accounts": 1, "insert sessions": 1}
+
+        mark = len(work.commands)
+        await auth.sign_in.refresh(signed_in.refresh_token)
+        assert work.since(mark) == {"find sessions": 1, "update sessions": 1, "find accounts": 1}
+
+        mark = len(work.commands)
+        await auth.sign_in.logout(claims_of(signed_in)["sid"])
+        assert work.since(mark) == {"find sessions": 1, "update sessions": 1}
+        await auth.hasher.close()

@@ -76,7 +76,7 @@ class LiveInboxHarness(EdgeHarness):
 
     async def _serve_notifications(self) -> None:
         feed = InboxBroadcaster(NotificationRepository(self.shards), max_streams=50, max_streams_per_user=5)
-        following = asyncio.create_task(feed.follow_shards())
+        following = asyncio.create_task(feed.follow_inboxes())
         self._closing.callback(following.cancel)
         self.live = ReadInbox(NotificationRepository(self.shards), feed, SystemClock(), max_stream_s=600)
         api = NotificationServicer(

@@ -135,7 +135,7 @@ async def test_facets_count_all_matches_and_ignore_their_own_filter(
     question, by_hand = question_of(market, query), BruteForceSearch(MARKET, NOW)
     facets = {facet.name: facet.counts for facet in (await market.search(**query, with_facets=True)).facets}
     for dimension in FacetDimension:
-        matches = by_hand.found(question.without(dimension))
+        matches = by_hand.found(question.without_dimension(dimension))
         expected = Counter(
             key
             for entry in matches

@@ -134,7 +134,7 @@ class NotificationHarness:
             events.UserRegistered(user_id=user_id, email=address(name), name=name, company_id=company_id),
             user_id,
         )
-        await wait_until_condition(lambda: self.store.recipients([user_id]))
+        await wait_until_condition(lambda: self.store.find_recipients([user_id]))
         return user_id
 
     async def settled(self, *delivery_ids: str) -> None:

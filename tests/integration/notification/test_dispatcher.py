@@ -119,7 +119,7 @@ async def test_a_mail_that_was_sent_while_its_slot_was_fenced_is_not_sent_again(
         asyncio.get_running_loop().call_later(0.6, at_work.shards.apply_slot_map, first, {})
 
     monkeypatch.setattr(at_work.post, "send", send_and_meet_a_fence)
-    await at_work.mailer.send(delivery_id)
+    await at_work.mailer.send_mail(delivery_id)
 
     assert len(mail_server.to(address("Ada"))) == 1
     delivery = await at_work.store.get_delivery(delivery_id)
@@ -153,7 +153,7 @@ async def test_a_code_reaches_the_mailbox_and_can_be_read_nowhere_else(
     assert "493817" not in str(row)
     assert "new@example.org" not in str(row)
 
-    await service.mailer.send(row["_id"])
+    await service.mailer.send_mail(row["_id"])
     (mail,) = mail_server.to("new@example.org")
     body = mail.get_body(("plain",))
     assert body is not None
@@ -175,7 +175,7 @@ async def test_the_first_mail_is_in_the_language_of_the_registration_and_so_are_
     await service.handlers.verification_requested(event, incoming(user))
     row = await service.shards.shard_for(user).db[DELIVERIES].find_one({})
     assert row is not None
-    await service.mailer.send(row["_id"])
+    await service.mailer.send_mail(row["_id"])
     (mail,) = mail_server.to("new@example.org")
     body = mail.get_body(("plain",))
     assert body is not None
@@ -183,7 +183,7 @@ async def test_the_first_mail_is_in_the_language_of_the_registration_and_so_are_
 
     registered = events.UserRegistered(user_id=user, email="new@example.org", name="N", locale="de")
     await service.handlers.user_registered(registered, incoming(user))
-    known = (await service.store.recipients([user]))[user].addressee
+    known = (await service.store.find_recipients([user]))[user].addressee
     assert known is not None
     assert known.locale == "de"
 
@@ -266,7 +266,7 @@ async def test_a_mail_whose_sender_died_is_sent_again_under_the_same_message_id(
     lease_over = datetime.now(UTC) - timedelta(seconds=1)
     row = await _row_as_if_never_settled(at_work, delivery_id, lease_over)
 
-    await at_work.mailer.send(row)
+    await at_work.mailer.send_mail(row)
     first, second = mail_server.to(address("Ada"))
     assert first["Message-ID"] == second["Message-ID"]
 
@@ -281,7 +281,7 @@ async def test_a_mail_that_another_process_is_sending_is_left_to_it(
     row = await _row_as_if_never_settled(at_work, delivery_id, lease_runs)
 
     with pytest.raises(DomainError, match="UNAVAILABLE"):
-        await at_work.mailer.send(row)
+        await at_work.mailer.send_mail(row)
     assert len(mail_server.to(address("Ada"))) == 1
 
 
@@ -293,7 +293,7 @@ async def _row_as_if_never_settled(
     other = await deliveries.find_one({"_id": delivery_id})
     assert other is not None
     envelopes = service.mailer._cipher
-    user = await service.store.recipients([other["recipient_id"]])
+    user = await service.store.find_recipients([other["recipient_id"]])
     reader = user[other["recipient_id"]].addressee
     assert reader is not None
     (notice,) = compromised_session_notices(other["recipient_id"])
@@ -309,7 +309,7 @@ async def test_a_sent_mail_is_never_sent_again(
     user = await at_work.register("Ada")
     delivery_id = await handle_once(at_work, user)
     await at_work.settled(delivery_id)
-    await at_work.mailer.send(delivery_id)
+    await at_work.mailer.send_mail(delivery_id)
     assert len(mail_server.to(address("Ada"))) == 1
 
 
@@ -350,7 +350,7 @@ async def test_a_reader_of_german_gets_mails_and_inbox_entries_in_german(
     await at_work.hear(events.ProfileUpdated(user_id=user, name="Ada", locale="de-AT"), user)
 
     async def is_known_to_read_german() -> bool:
-        return (await at_work.store.recipients([user]))[user].locale == "de-AT"
+        return (await at_work.store.find_recipients([user]))[user].locale == "de-AT"
 
     await wait_until_condition(is_known_to_read_german)
     await at_work.hear(events.SessionCompromised(user_id=user), user)

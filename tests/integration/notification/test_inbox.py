@@ -32,7 +32,7 @@ def api(service: NotificationHarness) -> NotificationServicer:
 
 @pytest.fixture
 async def followed(service: NotificationHarness) -> AsyncIterator[NotificationHarness]:
-    task = asyncio.create_task(service.feed.follow_shards())
+    task = asyncio.create_task(service.feed.follow_inboxes())
     yield service
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -50,7 +50,7 @@ class StreamContext:
 async def watched(
     service: NotificationHarness, user_id: str, last_id: str
 ) -> AsyncGenerator[Notification, None]:
-    async with service.inbox.watch(user_id, last_id) as notifications:
+    async with service.inbox.watch_inbox(user_id, last_id) as notifications:
         async for notification in notifications:
             yield notification
 
@@ -129,8 +129,8 @@ async def test_another_users_entry_is_not_found_and_nothing_is_marked(
         await api.MarkRead(pb.MarkReadRequest(notification_ids=[mine, theirs]), NO_CONTEXT)
     assert refusal.value.reason == "NOTIFICATION_NOT_FOUND"
     assert refusal.value.resource == ("notification", theirs)
-    assert await service.store.unread_count(user) == 1
-    assert await service.store.unread_count(outsider) == 1
+    assert await service.store.count_unread(user) == 1
+    assert await service.store.count_unread(outsider) == 1
 
 
 async def test_a_stream_gives_what_came_since_and_then_what_arrives(
@@ -189,7 +189,7 @@ async def test_a_process_that_sees_an_arrival_late_does_not_repeat_it(followed: 
     await wait_until(lambda: followed.feed._count[user])
     entry = (await followed.store.find_entries(user, [seen_elsewhere]))[seen_elsewhere]
     await asyncio.sleep(0.3)
-    followed.feed._deliver(followed.store.shard_of(user), entry)
+    followed.feed._deliver(followed.store.partition_of(user), entry)
     latest = await put(followed, user, 1, at=datetime.now(UTC))
     assert (await asyncio.wait_for(opening, WAIT_TIMEOUT_S)).id == latest
 

@@ -191,3 +191,10 @@ def test_an_account_shows_its_address_as_it_was_typed_by_who_proved_it() -> None
     assert held.email == "Ada@Example.test"
     assert held.verified_by(typed, NOW).email == "Ada@Example.test"
     assert account().verified_by(registration(), NOW).email == "ada@example.test"
+
+
+def test_a_renewed_hash_is_of_the_same_password() -> None:
+    renewed = account().with_renewed_hash("hash-11111111", "renewed")
+    assert renewed is not None
+    assert (renewed.password_hash, renewed.credential, renewed.version) == ("renewed", 1, 2)
+    assert renewed.with_renewed_hash("hash-11111111", "too late") is None

@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chassis.aggregates import AggregateChange
 from chassis.errors import DomainError
 from chassis.ids import new_id
+from services.auth.domain.events import SessionWasCompromised
 from services.auth.domain.sessions import (
     EndReason,
     PresentedRefreshToken,
@@ -121,6 +123,27 @@ def test_an_ended_session_is_over_for_every_token_and_keeps_its_first_reason() -
     ended = session().end(EndReason.LOGOUT, NOW).end(EndReason.TOKEN_REUSED, NOW + timedelta(days=1))
     assert (ended.end_reason, ended.end_time) == (EndReason.LOGOUT, NOW)
     assert ended.check_refresh_token(shown(0), GRACE, NOW) is RefreshTokenStatus.ENDED
+
+
+def test_an_exchange_puts_the_successor_in_the_place_of_the_token_that_works() -> None:
+    assert session().exchange_token(shown(0), GRACE, NOW) == AggregateChange(session().rotate(shown(0), NOW))
+
+
+def test_a_repeated_exchange_changes_nothing() -> None:
+    assert session().rotate(shown(0), NOW).exchange_token(shown(0), GRACE, NOW) is None
+
+
+def test_an_exchange_of_a_used_token_ends_the_session_and_says_whose_it_was() -> None:
+    rotated = session().rotate(shown(0), NOW)
+    assert rotated.exchange_token(shown(0, THIEF), GRACE, NOW) == AggregateChange(
+        rotated.end(EndReason.TOKEN_REUSED, NOW), (SessionWasCompromised("usr_1", SESSION_ID),)
+    )
+
+
+def test_no_token_of_an_ended_session_is_exchanged() -> None:
+    with pytest.raises(DomainError) as failure:
+        session().end(EndReason.LOGOUT, NOW).exchange_token(shown(0), GRACE, NOW)
+    assert failure.value.reason == "INVALID_REFRESH_TOKEN"
 
 
 STEPS = st.tuples(st.integers(0, 6), st.sampled_from([LAPTOP, THIEF]), st.integers(0, 12))

@@ -52,9 +52,18 @@ def is_cut(path: str) -> bool:
     return path.endswith("*") and bool(list(REPO.glob(path.rstrip("*").rstrip("/"))))
 
 
-def flow() -> list[tuple[str, str]]:
-    """Return the steps of the request that the page follows: file and function."""
-    return [(step["file"], step["name"]) for step in _STEP.finditer(NEWCOMER.read_text())]
+Flow = list[tuple[str, str]]
+
+
+def flows() -> dict[str, Flow]:
+    """Return the requests that the page follows, by their first function: each step's file and function."""
+    sections = NEWCOMER.read_text().split("\n## ")
+    found = [[(step["file"], step["name"]) for step in _STEP.finditer(section)] for section in sections]
+    return {steps[0][1]: steps for steps in found if steps}
+
+
+FLOWS: Final = flows()
+each_flow: Final = pytest.mark.parametrize("steps", FLOWS.values(), ids=FLOWS)
 
 
 def definition(file: str, name: str) -> ast.AST:
@@ -71,8 +80,12 @@ def definition(file: str, name: str) -> ast.AST:
     return scope
 
 
-def test_the_request_that_the_page_follows_goes_through_these_functions() -> None:
-    steps = flow()
+def test_the_page_follows_a_change_and_a_search() -> None:
+    assert {"ApplicationServicer.SubmitApplication", "InternshipServicer.ListInternships"} <= FLOWS.keys()
+
+
+@each_flow
+def test_a_request_that_the_page_follows_goes_through_these_functions(steps: Flow) -> None:
     assert len(steps) >= 5
     for (file, name), (_, following) in zip(steps, [*steps[1:], ("", "")], strict=True):
         called = following.rpartition(".")[2]
@@ -80,8 +93,9 @@ def test_the_request_that_the_page_follows_goes_through_these_functions() -> Non
         assert not called or called in names, f"{name} does not call {called}"
 
 
-def test_the_request_crosses_few_files_and_returns_to_none() -> None:
-    files = [file for file, _ in flow()]
+@each_flow
+def test_a_request_crosses_few_files_and_returns_to_none(steps: Flow) -> None:
+    files = [file for file, _ in steps]
     stays = [file for file, before in zip(files, ["", *files], strict=False) if file != before]
     assert len(set(stays)) <= 6
     assert max(map(stays.count, stays)) == 1

@@ -92,7 +92,7 @@ def test_a_page_names_facets_totals_and_missing_shards() -> None:
         hits=[SearchHit(entry.hit, entry.description)],
         reading=ParsedQuery(),
         facets={FacetDimension.WORK_MODE: [FacetCount("HYBRID", "HYBRID", 3)]},
-        missing_shards=["s2"],
+        missing=["s2"],
         total=TotalEstimate(12, is_estimate=True),
         now=NOW,
     )

@@ -26,9 +26,9 @@ def test_relevance_without_words_to_measure_it_by_is_newest() -> None:
 
 def test_without_a_dimension_neither_its_filter_nor_its_words_are_asked() -> None:
     query = SearchQuery(words=(PYTHON, REMOTE), filters=SearchFilters(cities=("%1",)))
-    assert query.without(FacetDimension.WORK_MODE).words == (PYTHON,)
-    assert query.without(FacetDimension.CITY) == replace(query, filters=SearchFilters())
-    assert query.without(FacetDimension.SKILL) == query
+    assert query.without_dimension(FacetDimension.WORK_MODE).words == (PYTHON,)
+    assert query.without_dimension(FacetDimension.CITY) == replace(query, filters=SearchFilters())
+    assert query.without_dimension(FacetDimension.SKILL) == query
 
 
 def test_most_of_the_words_is_at_least_half() -> None:

@@ -28,8 +28,8 @@ def entry(number: int, user_id: str = "usr_1") -> Notification:
     )
 
 
-class TwoShardSource:
-    """A source whose arrivals a test hands in; handing in an exception breaks the shard's stream."""
+class TwoPartitionSource:
+    """A source whose arrivals a test hands in; handing in an exception breaks the partition's stream."""
 
     def __init__(self) -> None:
         self.coming: dict[str, asyncio.Queue[Notification | Exception]] = {
@@ -38,21 +38,21 @@ class TwoShardSource:
         self.home = {"usr_1": "a"}
         self.moved: asyncio.Queue[None] = asyncio.Queue()
 
-    async def follow_each_shard(self, follow: Callable[[str], Coroutine[Any, Any, None]]) -> None:
+    async def follow_each_partition(self, follow: Callable[[str], Coroutine[Any, Any, None]]) -> None:
         await run_until_first_exit(*(follow(name) for name in self.coming))
 
-    async def slot_moves(self) -> AsyncIterator[None]:
+    async def inbox_moves(self) -> AsyncIterator[None]:
         while True:
             await self.moved.get()
             yield
 
-    def shard_of(self, recipient_id: str) -> str:
+    def partition_of(self, recipient_id: str) -> str:
         return self.home.get(recipient_id, "b")
 
-    async def watch_inserts(self, shard_name: str, opened: Callable[[], None]) -> AsyncIterator[Notification]:
+    async def watch_inserts(self, partition: str, opened: Callable[[], None]) -> AsyncIterator[Notification]:
         opened()
         while True:
-            item = await self.coming[shard_name].get()
+            item = await self.coming[partition].get()
             if isinstance(item, Exception):
                 raise item
             yield item
@@ -60,10 +60,10 @@ class TwoShardSource:
 
 @asynccontextmanager
 async def running(
-    source: TwoShardSource, *, max_streams: int = 10, max_per_user: int = 2
+    source: TwoPartitionSource, *, max_streams: int = 10, max_per_user: int = 2
 ) -> AsyncIterator[InboxBroadcaster]:
     feed = InboxBroadcaster(source, max_streams=max_streams, max_streams_per_user=max_per_user)
-    task = asyncio.create_task(feed.follow_shards())
+    task = asyncio.create_task(feed.follow_inboxes())
     await feed.wait_until_following("usr_1")
     await feed.wait_until_following("usr_2")
     try:
@@ -74,7 +74,7 @@ async def running(
 
 
 async def test_each_stream_gets_its_own_users_entries() -> None:
-    source = TwoShardSource()
+    source = TwoPartitionSource()
     async with running(source) as feed:
         with (
             feed.subscribe("usr_1") as one,
@@ -88,7 +88,7 @@ async def test_each_stream_gets_its_own_users_entries() -> None:
 
 
 async def test_a_stream_whose_inbox_has_moved_gets_a_resume_event_and_others_go_on() -> None:
-    source = TwoShardSource()
+    source = TwoPartitionSource()
     async with running(source) as feed:
         with feed.subscribe("usr_1") as moved, feed.subscribe("usr_2") as stays:
             source.home["usr_1"] = "b"
@@ -100,7 +100,7 @@ async def test_a_stream_whose_inbox_has_moved_gets_a_resume_event_and_others_go_
 
 
 async def test_streams_of_a_user_are_limited() -> None:
-    async with running(TwoShardSource(), max_per_user=1) as feed:
+    async with running(TwoPartitionSource(), max_per_user=1) as feed:
         with feed.subscribe("usr_1"):
             with pytest.raises(DomainError) as refusal, feed.subscribe("usr_1"):
                 pass
@@ -112,7 +112,7 @@ async def test_streams_of_a_user_are_limited() -> None:
 
 
 async def test_streams_of_a_process_are_limited() -> None:
-    async with running(TwoShardSource(), max_streams=1) as feed:
+    async with running(TwoPartitionSource(), max_streams=1) as feed:
         with feed.subscribe("usr_1"), pytest.raises(DomainError, match="OVERLOADED"), feed.subscribe("usr_2"):
             pass
 
@@ -126,7 +126,7 @@ async def test_a_reader_that_is_too_slow_gets_a_resume_event() -> None:
 
 
 async def test_closing_ends_streams_cleanly_after_what_waits() -> None:
-    async with running(TwoShardSource()) as feed:
+    async with running(TwoPartitionSource()) as feed:
         with feed.subscribe("usr_1") as listener:
             listener.offer(entry(1))
             await feed.close()
@@ -136,7 +136,7 @@ async def test_closing_ends_streams_cleanly_after_what_waits() -> None:
 
 
 async def test_a_lost_shard_ends_its_streams_only_and_is_followed_again() -> None:
-    source = TwoShardSource()
+    source = TwoPartitionSource()
     async with running(source) as feed:
         with feed.subscribe("usr_1") as lost, feed.subscribe("usr_2") as kept:
             source.coming["a"].put_nowait(ConnectionError("gone"))

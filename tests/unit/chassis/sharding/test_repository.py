@@ -19,7 +19,7 @@ from chassis.messaging import IncomingEvent
 from chassis.mongo.documents import Document
 from chassis.mongo.provision import CollectionSpec
 from chassis.sharding import repository as module
-from chassis.sharding.repository import UPDATE_RETRY_POLICY, Repository
+from chassis.sharding.repository import UPDATE_RETRY_POLICY, Repository, SlotRepository
 from chassis.sharding.shards import Shards
 from chassis.sharding.transactions import Transaction
 from internshipconnect.events.v1.events_pb2 import UserVerified
@@ -45,6 +45,12 @@ class FakeCollection:
     async def find_one(self, query: Document, **_: Any) -> Document | None:
         await asyncio.sleep(0)
         return self.documents.get(query["_id"])
+
+    async def insert_one(self, document: Document) -> None:
+        await asyncio.sleep(0)
+        if document["_id"] in self.documents:
+            raise DuplicateKeyError("there already")
+        self.documents[document["_id"]] = document
 
     async def replace_one(self, query: Document, document: Document, **_: Any) -> Any:
         stored = self.documents.get(query["_id"])
@@ -122,16 +128,35 @@ def shard() -> FakeShard:
     return FakeShard()
 
 
-def counters(shard: FakeShard, *, is_serialised: bool = False) -> Repository[Counter]:
-    return Repository(
-        cast(Shards, FakeShards(shard)),
-        CollectionSpec("counters", shard_key="slot"),
-        Counter,
-        resource="counter",
-        not_found_reason="USER_NOT_FOUND",
-        encode_event=lambda event: UserVerified(user_id=event),
-        is_serialised=is_serialised,
-    )
+class CounterRepository(Repository[Counter]):
+    """Counters; `step_with_neighbour` also writes another document of the slot."""
+
+    def __init__(self, shard: FakeShard, **options: Any) -> None:
+        super().__init__(
+            cast(Shards, FakeShards(shard)),
+            CollectionSpec("counters", shard_key="slot"),
+            Counter,
+            resource="counter",
+            not_found_reason="USER_NOT_FOUND",
+            encode_event=lambda event: UserVerified(user_id=event),
+            **options,
+        )
+
+    async def step_with_neighbour(
+        self, id_: str, number: int, *, handling: IncomingEvent | None = None
+    ) -> str | None:
+        async def work(tx: Transaction) -> str:
+            before = await self._find_in(tx.db, id_)
+            change = (before or Counter(id_)).with_step(number)
+            await self._apply_or_abort(tx, id_, before, change)
+            tx.insert_at_commit("neighbours", {"_id": f"{id_}:{number}"})
+            return f"stepped {number}"
+
+        return await self._change_in_transaction(id_, work, handling=handling)
+
+
+def counters(shard: FakeShard, *, is_serialised: bool = False) -> CounterRepository:
+    return CounterRepository(shard, is_serialised=is_serialised)
 
 
 def event_about(subject: str) -> IncomingEvent:
@@ -284,3 +309,97 @@ async def test_another_holder_of_a_unique_key_is_named(shard: FakeShard) -> None
     for call in (repository.insert(counter), repository.upsert(counter.id, lambda _: counter.with_step(1))):
         with pytest.raises(DomainError, match="is second"):
             await call
+
+
+async def test_an_aggregate_changes_together_with_its_neighbours(shard: FakeShard) -> None:
+    repository = counters(shard)
+    id_ = new_id("usr")
+    assert await repository.step_with_neighbour(id_, 1) == "stepped 1"
+    assert (await repository.get_or_raise(id_)).steps == (1,)
+    assert f"{id_}:1" in shard.collection.documents
+    assert shard.emitted == [(id_, "step 1")]
+
+
+async def test_changes_with_neighbours_at_once_are_repeated_until_each_is_stored(shard: FakeShard) -> None:
+    repository = counters(shard)
+    id_ = new_id("usr")
+    answers = await asyncio.gather(*(repository.step_with_neighbour(id_, n) for n in range(4)))
+    assert answers == [f"stepped {n}" for n in range(4)]
+    assert sorted((await repository.get_or_raise(id_)).steps) == [0, 1, 2, 3]
+    assert all(f"{id_}:{n}" in shard.collection.documents for n in range(4))
+
+
+async def test_of_a_change_that_is_lost_no_neighbour_is_stored(shard: FakeShard) -> None:
+    class Forestalled(CounterRepository):
+        async def _write(self, tx: Transaction, before: Counter | None, after: Counter) -> bool:
+            return False
+
+    id_ = new_id("usr")
+    with pytest.raises(DomainError) as refused:
+        await Forestalled(shard).step_with_neighbour(id_, 1)
+    assert refused.value.reason == "OVERLOADED"
+    assert (shard.collection.documents, shard.emitted) == ({}, [])
+
+
+async def test_an_event_changes_an_aggregate_with_its_neighbours_once(shard: FakeShard) -> None:
+    repository = counters(shard)
+    id_ = new_id("usr")
+    incoming = event_about(id_)
+    assert await repository.step_with_neighbour(id_, 1, handling=incoming) == "stepped 1"
+    assert await repository.step_with_neighbour(id_, 2, handling=incoming) is None
+    assert (await repository.get_or_raise(id_)).steps == (1,)
+
+
+async def test_a_single_document_without_events_costs_no_transaction(shard: FakeShard) -> None:
+    def without_events(seen: Counter) -> AggregateChange[Counter]:
+        return AggregateChange(seen.with_step(1).aggregate)
+
+    repository = CounterRepository(shard, is_single_document=True)
+    shard.before_commit = lambda: pytest.fail("a transaction")
+    counter = await repository.insert(Counter(new_id("usr")))
+    assert await repository.insert(replace(counter, steps=(9,))) == counter
+    assert (await repository.update(counter.id, without_events)).steps == (1,)
+    assert (await repository.update(counter.id, without_events, known=counter)).steps == (1, 1)
+
+    commits = 0
+
+    def count_commit() -> None:
+        nonlocal commits
+        commits += 1
+
+    shard.before_commit = count_commit
+    await repository.update(counter.id, step(2))
+    assert (commits, shard.emitted) == (1, [(counter.id, "step 2")])
+
+
+async def test_states_are_told_apart_by_the_fields_that_a_repository_names(shard: FakeShard) -> None:
+    repository = CounterRepository(shard, compared_fields=("steps",))
+    counter = await repository.insert(Counter(new_id("usr")))
+    shard.collection.documents[counter.id]["version"] = 7
+    shard.collection.documents[counter.id]["steps"] = ()
+    assert (await repository.update(counter.id, step(1), known=counter)).steps == (1,)
+    with pytest.raises(TypeError, match="Counter has no etag"):
+        CounterRepository(shard, compared_fields=("etag",))
+
+
+async def test_what_may_not_be_inserted_leaves_nothing(shard: FakeShard) -> None:
+    class Closed(CounterRepository):
+        async def _check_insert(self, tx: Transaction, aggregate: Counter) -> None:
+            raise domain_error("USER_NOT_FOUND", f"{aggregate.id} was deleted")
+
+    with pytest.raises(DomainError, match="was deleted"):
+        await Closed(shard).insert(Counter(new_id("usr")), "made")
+    assert (shard.collection.documents, shard.emitted) == ({}, [])
+
+
+async def test_a_repository_without_events_refuses_to_emit_one(shard: FakeShard) -> None:
+    class Silent(SlotRepository):
+        async def emit_one(self, id_: str) -> None:
+            async def work(tx: Transaction) -> None:
+                self._emit(tx, id_, ["stepped"])
+
+            await self._change_in_transaction(id_, work)
+
+    silent = Silent(cast(Shards, FakeShards(shard)), resource="thing", metrics_label="things")
+    with pytest.raises(TypeError, match="things emits no events"):
+        await silent.emit_one(new_id("usr"))

@@ -127,15 +127,47 @@ def test_outer_layers_import_what_they_need(path: str, text: str) -> None:
     assert found(layers.find_forbidden_imports, **{path: text}) == []
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["self.users.find_one({})", "rows.aggregate(pipeline)", "shards.scatter(ask)", "def f(a: Shard): ..."],
-)
-def test_queries_and_shards_stand_in_the_repository_alone(text: str) -> None:
+@pytest.mark.parametrize("text", ["self.users.find_one({})", "rows.aggregate(pipeline)"])
+def test_queries_stand_in_the_repository_alone(text: str) -> None:
     rule = layers.find_misplaced_queries
     assert len(found(rule, services__user__service__edit=text)) == 1
     assert found(rule, services__user__repository__users=text) == []
     assert found(rule, chassis__sharding__shards=text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "pool.scatter(ask)",
+        "def f(a: Shard): ...",
+        "def shard_of(user): ...",
+        "def f(shard_name): ...",
+        "page.missing_shards",
+        "class ByShard: ...",
+        "from chassis.sharding.shards import ScatterResult",
+        "from chassis.sharding import transactions",
+    ],
+)
+def test_shards_are_named_in_the_repository_and_the_wiring_alone(text: str) -> None:
+    rule = layers.find_exposed_shards
+    assert found(rule, services__user__service__edit=text) == ["services/user/service/edit.py:1"]
+    assert found(rule, services__user__api=text) == ["services/user/api.py:1"]
+    assert found(rule, services__user__repository=text) == []
+    assert found(rule, services__user__repository__users=text) == []
+    assert found(rule, services__user____main__=text) == []
+    assert found(rule, chassis__cache=text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Answer(missing_shards=missing)",
+        "from chassis.sharding.reconciler import ReconcileProgress",
+        "shardless = 1",
+    ],
+)
+def test_the_contracts_word_for_shards_and_the_reconciler_may_stand_beside_the_repository(text: str) -> None:
+    assert found(layers.find_exposed_shards, services__user__api=text) == []
 
 
 def test_a_search_in_a_text_is_no_query() -> None:
