@@ -139,7 +139,7 @@ class Repository(SlotRepository, Generic[A]):
     A change commits in one transaction with the domain events that it returns. Subclasses add queries with
     names of their own, and override `_to_document`, `_from_document`, `_check_insert`, `_write`,
     `_after_commit` and `_explain_duplicate` where an aggregate has derived documents, cached answers or
-    unique indexes. What is decided and changed together with an aggregate goes through
+    unique indexes. Changes of other documents in the transaction of an aggregate go through
     `_change_in_transaction` and `_apply_or_abort`.
     """
 
