@@ -76,7 +76,7 @@ async def test_an_accept_cut_short_before_its_last_step_is_completed_by_the_work
         raise ConnectionAbortedError("the process died here")
 
     with monkeypatch.context() as patch:
-        patch.setattr(world.acceptances, "_complete", crash)
+        patch.setattr(world.acceptances, "_complete_acceptance", crash)
         with pytest.raises(ConnectionAbortedError):
             await world.accept(student, offered.id, key("accept"))
     await carried_through(world, offered.id)
