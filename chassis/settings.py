@@ -72,6 +72,9 @@ class ProcessSettings(BaseSettings):
     environment: Literal["development", "staging", "production"] = "production"
     listen_host: str = Field(default="0.0.0.0", description="the address to listen on")  # noqa: S104
     grpc_port: PortNumber
+    grpc_engine: Literal["native", "grpcio"] = Field(
+        default="native", description="which library serves gRPC: `native` or `grpcio`"
+    )
     ops_port: PortNumber
     otlp_endpoint: str = Field(default="", description="where traces are exported to; empty: nowhere")
     trace_sample_ratio: float = Field(default=1.0, ge=0.0, le=1.0)

@@ -1,6 +1,6 @@
 """The types of the interceptor chain: handlers, and the interceptors that wrap them."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, Protocol
 
 import grpc
@@ -8,6 +8,11 @@ import grpc
 from chassis.contracts import RpcSpec
 
 MAX_REQUEST_BYTES = 1024 * 1024
+
+Metadata = Sequence[tuple[str, str | bytes]]
+"""Pairs of lower-case keys and values; values of keys that end in `-bin` are bytes."""
+ReceivedMetadata = Collection[tuple[str, str | bytes]]
+"""The same, as engines give it."""
 
 RpcContext = grpc.aio.ServicerContext[Any, Any]
 

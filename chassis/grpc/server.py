@@ -3,28 +3,37 @@
 import importlib
 import inspect
 import random
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing
 from typing import Any, TypeVar, cast
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import Message
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
 
 from chassis.call_context import CallContext, bind_call
 from chassis.contracts import ContractError, RpcSpec, rpcs_of_service
-from chassis.errors import DomainError
+from chassis.errors import DomainError, overloaded
+from chassis.grpc.engine.engines import DEFAULT_ENGINE, EngineName, build_engine
+from chassis.grpc.engine.health import HEALTH_SERVICE_NAME, health_methods
+from chassis.grpc.engine.server_engine import (
+    EngineMethod,
+    EnginePolicy,
+    ServerEngine,
+    StatusAnswer,
+    serialize_message,
+)
 from chassis.grpc.error_status import STATUS_DETAILS_METADATA_KEY, error_to_status, status_code_of
-from chassis.grpc.handlers import MAX_REQUEST_BYTES, Interceptor, RpcContext, RpcHandler
+from chassis.grpc.handlers import MAX_REQUEST_BYTES, Interceptor, ReceivedMetadata, RpcContext, RpcHandler
 from chassis.grpc.interceptor_chain import compile_handler
 from chassis.grpc.interceptors.authentication import AUTHORIZATION_METADATA_KEY
+from chassis.observability import metrics
 
 M = TypeVar("M", bound=Message)
 
-_HEALTH_SERVICE_NAME = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 MAX_CALLS_PER_CONNECTION = 500
 MAX_METADATA_BYTES = 48 * 1024
 _MAX_REQUEST_ID_CHARS = 128
@@ -33,30 +42,6 @@ FRESH_FOR_METADATA_KEY = "x-fresh-for"
 """The seconds for which an answer holds before the clock changes it; the edge caches it no longer."""
 MAX_SHARED_CACHE_S = 3600
 """Longer than any contract lets shared caches keep an answer."""
-
-_OPTIONS = (
-    # Beyond this bound gRPC itself refuses, without details; the validation refuses far earlier, with them.
-    ("grpc.max_receive_message_length", 4 * MAX_REQUEST_BYTES),
-    # Between the two bounds gRPC refuses some calls at random, as overload; the gateway's bound is far below.
-    ("grpc.max_metadata_size", MAX_METADATA_BYTES),
-    ("grpc.absolute_max_metadata_size", 2 * MAX_METADATA_BYTES),
-    # Calls that wait inside gRPC: between the two bounds gRPC cancels some of those that come, beyond the
-    # second one all. Without the bounds a flood waits for seconds before it can be refused.
-    ("grpc.server.max_pending_requests", 250),
-    ("grpc.server.max_pending_requests_hard_limit", 500),
-    # Of one connection: calls that have begun and send no message wait inside gRPC, where no other bound
-    # counts them; a peer has half as many in flight, and Envoy opens one more connection.
-    ("grpc.max_concurrent_streams", MAX_CALLS_PER_CONNECTION),
-    # A port that is taken is an error; otherwise two processes would share it unnoticed.
-    ("grpc.so_reuseport", 0),
-    ("grpc.keepalive_time_ms", 60_000),
-    ("grpc.keepalive_timeout_ms", 20_000),
-    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-    ("grpc.http2.max_ping_strikes", 5),
-    # Connections are closed now and then, so that new replicas get their share of the clients.
-    ("grpc.max_connection_age_ms", 30 * 60_000),
-    ("grpc.max_connection_age_grace_ms", 60_000),
-)
 
 
 def cast_serialized(kind: type[M], raw: bytes) -> M:
@@ -70,23 +55,18 @@ def cast_serialized(kind: type[M], raw: bytes) -> M:
 class GrpcServer:
     """A server with health and reflection, made by `build_grpc_server`."""
 
-    def __init__(
-        self, server: grpc.aio.Server, health: health_aio.HealthServicer, names: Sequence[str]
-    ) -> None:
-        self._server = server
+    def __init__(self, engine: ServerEngine, health: health_aio.HealthServicer, names: Sequence[str]) -> None:
+        self._engine = engine
         self._health = health
         self._names = names
 
     def listen(self, address: str) -> int:
         """Open `host:port` (port 0: any free one) and return the port. Raises OSError when it is taken."""
-        try:
-            return self._server.add_insecure_port(address)
-        except RuntimeError as error:
-            raise OSError(f"cannot listen on {address}: {error}") from error
+        return self._engine.listen(address)
 
     async def start(self) -> None:
         """Start answering calls; the health service reports SERVING."""
-        await self._server.start()
+        await self._engine.start()
         await self.set_serving(True)
 
     async def set_serving(self, ready: bool) -> None:
@@ -100,26 +80,51 @@ class GrpcServer:
     async def stop(self, grace_s: float) -> None:
         """Report NOT_SERVING, refuse new calls and give those in flight `grace_s` seconds to finish."""
         await self._health.enter_graceful_shutdown()
-        await self._server.stop(grace_s)
+        await self._engine.stop(grace_s)
 
 
-def build_grpc_server(servicers: Iterable[object], chain: Sequence[Interceptor]) -> GrpcServer:
+def build_grpc_server(
+    servicers: Iterable[object], chain: Sequence[Interceptor], engine_name: EngineName = DEFAULT_ENGINE
+) -> GrpcServer:
     """Return a server that answers the RPCs of `servicers` through `chain`.
 
     Raises ContractError when a servicer leaves an RPC unanswered or a contract is incomplete.
     """
-    server = grpc.aio.server(options=_OPTIONS)
-    handlers = {
-        descriptor_of_servicer(servicer).full_name: _method_handlers_of(servicer, chain)
-        for servicer in servicers
-    }
-    for name, methods in handlers.items():
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, methods),))
+    engine = build_engine(engine_name, _engine_policy())
+    names = []
+    for servicer in servicers:
+        descriptor = descriptor_of_servicer(servicer)
+        engine.add_methods(_engine_method(rpc, servicer, chain) for rpc in rpcs_of_service(descriptor))
+        names.append(descriptor.full_name)
     health = health_aio.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(health, server)
-    reflection.enable_server_reflection((*handlers, _HEALTH_SERVICE_NAME, reflection.SERVICE_NAME), server)
-    server.add_generic_rpc_handlers((_UnknownMethods(),))
-    return GrpcServer(server, health, tuple(handlers))
+    engine.add_methods(health_methods(health))
+    reflection.enable_server_reflection(
+        (*names, HEALTH_SERVICE_NAME, reflection.SERVICE_NAME), engine.grpcio_server
+    )
+    engine.grpcio_server.add_generic_rpc_handlers((_UnknownMethods(),))
+    return GrpcServer(engine, health, tuple(names))
+
+
+def _engine_policy() -> EnginePolicy:
+    return EnginePolicy(
+        # Beyond this bound the engine refuses, without details; the validation refuses far earlier, with
+        # them.
+        max_message_bytes=4 * MAX_REQUEST_BYTES,
+        max_metadata_bytes=MAX_METADATA_BYTES,
+        refuse_pending_call=_refuse_pending_call,
+        max_calls_per_connection=MAX_CALLS_PER_CONNECTION,
+    )
+
+
+def _refuse_pending_call() -> StatusAnswer:
+    metrics.grpc_server_shed.labels("pending").inc()
+    return _to_status_answer(overloaded("This service"), _new_request_id())
+
+
+def _to_status_answer(error: DomainError, request_id: str) -> StatusAnswer:
+    status = error_to_status(error, request_id)
+    details = ((STATUS_DETAILS_METADATA_KEY, status.SerializeToString()),)
+    return StatusAnswer(status_code_of(error), status.message, details)
 
 
 def descriptor_of_servicer(servicer: object) -> ServiceDescriptor:
@@ -139,29 +144,16 @@ def _generated_base(kind: type) -> type:
     raise ContractError(f"{kind.__qualname__} is not a subclass of a generated servicer")
 
 
-def _method_handlers_of(
-    servicer: object, chain: Sequence[Interceptor]
-) -> "dict[str, grpc.RpcMethodHandler[Any, Any]]":
-    return {
-        rpc.name: _method_handler(rpc, servicer, chain)
-        for rpc in rpcs_of_service(descriptor_of_servicer(servicer))
-    }
-
-
-def _method_handler(
-    rpc: RpcSpec, servicer: object, chain: Sequence[Interceptor]
-) -> "grpc.RpcMethodHandler[Any, Any]":
-    """Return gRPC's handler, without serializers: the chain takes and returns bytes, and parses itself."""
-    if rpc.server_streaming:
-        handler = compile_handler(chain, rpc, _streaming_call(rpc, servicer))
-        return grpc.unary_stream_rpc_method_handler(cast(Any, _with_call_context(handler)))
-    handler = compile_handler(chain, rpc, _unary_call(rpc, servicer))
-    return grpc.unary_unary_rpc_method_handler(cast(Any, _with_call_context(handler)))
+def _engine_method(rpc: RpcSpec, servicer: object, chain: Sequence[Interceptor]) -> EngineMethod:
+    """Return an RPC with its whole chain, which takes and returns bytes, and parses itself."""
+    call = _streaming_call(rpc, servicer) if rpc.server_streaming else _unary_call(rpc, servicer)
+    handler = _with_call_context(compile_handler(chain, rpc, call))
+    return EngineMethod(rpc.path, rpc.server_streaming, handler)
 
 
 def _with_call_context(handler: RpcHandler) -> RpcHandler:
     async def enter(request: bytes, context: RpcContext) -> bytes:
-        metadata = _metadata_of(tuple(context.invocation_metadata() or ()))
+        metadata = _metadata_of(context.invocation_metadata() or ())
         call = CallContext(_request_id_or_new(metadata.get("x-request-id")), metadata=metadata)
         bind_call(call)
         answer = await handler(request, context)
@@ -176,7 +168,7 @@ def _with_call_context(handler: RpcHandler) -> RpcHandler:
     return enter
 
 
-def _metadata_of(pairs: Collection[tuple[str, str | bytes]]) -> dict[str, str | bytes]:
+def _metadata_of(pairs: ReceivedMetadata) -> dict[str, str | bytes]:
     """Return the metadata by key.
 
     The last value counts; but several `authorization` values become one invalid one.
@@ -205,7 +197,7 @@ def _unary_call(rpc: RpcSpec, servicer: object) -> RpcHandler:
 
     async def call(request: Any, context: RpcContext) -> bytes:
         reply = await method(request, context)
-        return reply if type(reply) is bytes else reply.SerializeToString()
+        return serialize_message(reply)
 
     return call
 
@@ -218,7 +210,7 @@ def _streaming_call(rpc: RpcSpec, servicer: object) -> RpcHandler:
     async def call(request: Any, context: RpcContext) -> bytes:
         async with aclosing(method(request, context)) as replies:
             async for reply in replies:
-                await context.write(reply if type(reply) is bytes else reply.SerializeToString())
+                await context.write(serialize_message(reply))
         return b""
 
     return call
@@ -242,11 +234,7 @@ class _UnknownMethods(grpc.GenericRpcHandler):
                 "UNKNOWN_METHOD",
                 "There is no such call here; ask the reflection service for those that there are.",
             )
-            status = error_to_status(error, _new_request_id())
-            await context.abort(
-                status_code_of(error),
-                status.message,
-                trailing_metadata=((STATUS_DETAILS_METADATA_KEY, status.SerializeToString()),),
-            )
+            answer = _to_status_answer(error, _new_request_id())
+            await context.abort(answer.code, answer.message, answer.trailing_metadata)
 
         return grpc.stream_stream_rpc_method_handler(cast(Any, refuse))

@@ -98,4 +98,4 @@ def _build_role_server(
         concurrency_limit=concurrency_limit,
         tickets=CallTickets(resources.redis),
     )
-    return build_grpc_server(definition.servicers, chain)
+    return build_grpc_server(definition.servicers, chain, resources.settings.grpc_engine)

@@ -5,11 +5,14 @@ from typing import Any, Final
 
 import grpc
 from envoy.service.ratelimit.v3 import rls_pb2
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
 from redis.asyncio.cluster import RedisCluster
 
+from chassis.grpc.engine.engines import DEFAULT_ENGINE, EngineName, build_engine
+from chassis.grpc.engine.health import HEALTH_SERVICE_NAME, health_methods
+from chassis.grpc.engine.server_engine import EngineMethod, EnginePolicy, ServerEngine, StatusAnswer
 from chassis.readiness import ReadinessCheck
 from chassis.redis.nodes import StoreUnavailableError
 from chassis.roles.background_tasks import BackgroundTasks
@@ -20,17 +23,16 @@ from gateway.ratelimit.view_log import ACCESS_LOG_SERVICE, ViewLogServicer
 from gateway.ratelimit.watched_rules import WatchedRules
 
 RATE_LIMIT_SERVICE: Final = rls_pb2.DESCRIPTOR.services_by_name["RateLimitService"].full_name
-HEALTH_SERVICE: Final = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+
 MAX_CONCURRENT_CALLS: Final = 2_000
 MAX_REQUEST_BYTES: Final = 1024 * 1024
-_SERVER_OPTIONS: Final = (
-    ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
-    ("grpc.max_metadata_size", 16 * 1024),
-    # A port that is taken is an error; otherwise two processes would share it unnoticed.
-    ("grpc.so_reuseport", 0),
-    ("grpc.keepalive_time_ms", 60_000),
-    ("grpc.keepalive_timeout_ms", 20_000),
-    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+_ENGINE_POLICY: Final = EnginePolicy(
+    max_message_bytes=MAX_REQUEST_BYTES,
+    max_metadata_bytes=16 * 1024,
+    refuse_pending_call=lambda: StatusAnswer(grpc.StatusCode.RESOURCE_EXHAUSTED, "Too many calls."),
+    max_pending_calls=MAX_CONCURRENT_CALLS,
+    max_concurrent_calls=MAX_CONCURRENT_CALLS,
+    max_calls_per_connection=MAX_CONCURRENT_CALLS,
 )
 
 
@@ -53,7 +55,7 @@ class RateLimitProcess:
         self._address = f"{settings.listen_host}:{settings.grpc_port}"
         self._tasks = BackgroundTasks()
         self._health = health_aio.HealthServicer()
-        self._server = build_rate_limit_server(api, self._health, views)
+        self._engine = build_rate_limit_engine(api, self._health, views, settings.grpc_engine)
 
     def checks(self) -> list[ReadinessCheck]:
         """Return no check: without Redis, or with invalid new limits, the service is only degraded."""
@@ -62,39 +64,40 @@ class RateLimitProcess:
     async def start(self) -> None:
         with contextlib.suppress(StoreUnavailableError):
             await self._counters.connect()
-        try:
-            self._server.add_insecure_port(self._address)
-        except RuntimeError as error:
-            raise OSError(f"cannot listen on {self._address}: {error}") from error
+        self._engine.listen(self._address)
         self._tasks.keep_running("limits", self._rules.watch_forever)
-        await self._server.start()
+        await self._engine.start()
         for name in ("", RATE_LIMIT_SERVICE):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
 
     async def stop(self, grace_s: float) -> None:
         await self._health.enter_graceful_shutdown()
-        await self._server.stop(grace_s)
+        await self._engine.stop(grace_s)
         await self._tasks.cancel()
 
     async def _check_redis(self) -> None:
         await self._redis.ping(target_nodes=RedisCluster.PRIMARIES)
 
 
-def build_rate_limit_server(
-    api: RateLimitServicer, health: health_aio.HealthServicer, views: ViewLogServicer | None = None
-) -> grpc.aio.Server:
-    """Return a server, without a port yet, for rate limits, the log of views, health and reflection.
+def build_rate_limit_engine(
+    api: RateLimitServicer,
+    health: health_aio.HealthServicer,
+    views: ViewLogServicer,
+    engine_name: EngineName = DEFAULT_ENGINE,
+) -> ServerEngine:
+    """Return an engine that does not listen yet, for rate limits, the log of views, health and reflection.
 
     The rate limit service gets requests as bytes, since gRPC would answer unreadable ones with INTERNAL.
     """
-    server = grpc.aio.server(options=_SERVER_OPTIONS, maximum_concurrent_rpcs=MAX_CONCURRENT_CALLS)
-    method: Any = grpc.unary_unary_rpc_method_handler(api.ShouldRateLimit)
-    handler = grpc.method_handlers_generic_handler(RATE_LIMIT_SERVICE, {"ShouldRateLimit": method})
-    server.add_generic_rpc_handlers((handler,))
-    if views is not None:
-        stream: Any = grpc.stream_unary_rpc_method_handler(views.StreamAccessLogs)
-        logs = grpc.method_handlers_generic_handler(ACCESS_LOG_SERVICE, {"StreamAccessLogs": stream})
-        server.add_generic_rpc_handlers((logs,))
-    health_pb2_grpc.add_HealthServicer_to_server(health, server)
-    reflection.enable_server_reflection((RATE_LIMIT_SERVICE, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
-    return server
+    engine = build_engine(engine_name, _ENGINE_POLICY)
+    limit = EngineMethod(
+        f"/{RATE_LIMIT_SERVICE}/ShouldRateLimit", is_streaming=False, handler=api.ShouldRateLimit
+    )
+    engine.add_methods((limit, *health_methods(health)))
+    stream: Any = grpc.stream_unary_rpc_method_handler(views.StreamAccessLogs)
+    logs = grpc.method_handlers_generic_handler(ACCESS_LOG_SERVICE, {"StreamAccessLogs": stream})
+    engine.grpcio_server.add_generic_rpc_handlers((logs,))
+    reflection.enable_server_reflection(
+        (RATE_LIMIT_SERVICE, HEALTH_SERVICE_NAME, reflection.SERVICE_NAME), engine.grpcio_server
+    )
+    return engine

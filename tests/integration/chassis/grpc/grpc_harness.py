@@ -15,6 +15,7 @@ from google.rpc.status_pb2 import Status
 from chassis.clock import FixedClock
 from chassis.grpc.adaptive_concurrency import AdaptiveConcurrencyLimit
 from chassis.grpc.client import Peers
+from chassis.grpc.engine.engines import DEFAULT_ENGINE, EngineName
 from chassis.grpc.interceptor_chain import build_standard_chain
 from chassis.grpc.server import GrpcServer, build_grpc_server
 from chassis.security.jwks import StaticKeySource
@@ -106,11 +107,11 @@ class GrpcHarness:
 
 @asynccontextmanager
 async def running_grpc_harness(
-    max_in_flight: int = 1000, listen: str = "127.0.0.1:0"
+    engine_name: EngineName = DEFAULT_ENGINE, max_in_flight: int = 1000, listen: str = "127.0.0.1:0"
 ) -> AsyncIterator[GrpcHarness]:
     """Start it, on a free port or the given one (`listen`); close everything at the end."""
     listings, inbox = ScriptedInternshipServicer(), EndlessNotificationServicer()
-    server = build_grpc_server([listings, inbox], _chain(max_in_flight))
+    server = build_grpc_server([listings, inbox], _chain(max_in_flight), engine_name)
     address = f"127.0.0.1:{server.listen(listen)}"
     await server.start()
     channel = grpc.aio.insecure_channel(address)

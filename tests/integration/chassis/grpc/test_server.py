@@ -12,6 +12,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from chassis.call_context import current_operation, current_principal_or_none, remaining_s, request_id
 from chassis.contracts import ContractError
 from chassis.errors import not_found
+from chassis.grpc.engine.engines import EngineName
 from chassis.grpc.server import build_grpc_server, cast_serialized
 from chassis.observability.tracing import current_trace_id
 from internshipconnect.auth.v1.auth_pb2_grpc import AuthServiceServicer
@@ -218,8 +219,8 @@ async def test_a_stream_lives_until_its_client_leaves(house: GrpcHarness) -> Non
     await asyncio.wait_for(house.inbox.closed.wait(), WAIT_TIMEOUT_S)
 
 
-async def test_calls_beyond_what_the_process_carries_are_refused_at_once() -> None:
-    async with running_grpc_harness(max_in_flight=2) as house:
+async def test_calls_beyond_what_the_process_carries_are_refused_at_once(engine_name: EngineName) -> None:
+    async with running_grpc_harness(engine_name, max_in_flight=2) as house:
         leave = asyncio.Event()
 
         async def stay(_request: Any) -> pb.Internship:
