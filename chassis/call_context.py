@@ -58,7 +58,8 @@ class IdempotentOperation:
 class CallContext:
     """The context of one RPC.
 
-    `metadata` is the client's, by lower-case key; `deadline` a time of `time.monotonic()`; `outcome` the name
+    `metadata` is the client's, by lower-case key; `began_at`, its arrival, and `deadline` are times of
+    `time.monotonic()`; `outcome` the name
     of the status that it is answered with; `is_stale` says that the answer rests on older data, `max_age_s`
     how long it holds before the clock changes it; `headers` are sent before the answer, or the error. A
     stream that has begun may set `closing_message`: it makes of the error's google.rpc.Status the bytes that
@@ -66,6 +67,7 @@ class CallContext:
     """
 
     request_id: str = ""
+    began_at: float = field(default_factory=time.monotonic)
     deadline: float | None = None
     principal: Principal | None = None
     operation: IdempotentOperation | None = None

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import BinaryIO, Final, cast
 
+import msgspec
 import orjson
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
@@ -71,24 +72,36 @@ def log_access(*, rpc: str, code: str, duration_ms: float, caller: str, request_
 
     `rpc` is the full method name, `code` the gRPC status name, `caller` the caller's id or "".
     """
-    _log_stream().write(
-        orjson.dumps(
-            {
-                "time": _format_now(),
-                "level": "info",
-                "event": "rpc",
-                **_identity,
-                "rpc": rpc,
-                "code": code,
-                "duration_ms": round(duration_ms, 2),
-                "caller": caller,
-                "request_id": request_id,
-                "trace_id": current_trace_id(),
-            },
-            option=orjson.OPT_APPEND_NEWLINE,
-        )
+    line = _AccessLine(
+        time=_format_now(),
+        service=_identity.get("service", ""),
+        role=_identity.get("role", ""),
+        rpc=rpc,
+        code=code,
+        duration_ms=round(duration_ms, 2),
+        caller=caller,
+        request_id=request_id,
+        trace_id=current_trace_id(),
     )
+    _log_stream().write(_encode_access_line(line) + b"\n")
     _flush_soon()
+
+
+class _AccessLine(msgspec.Struct, gc=False):
+    time: str
+    service: str
+    role: str
+    rpc: str
+    code: str
+    duration_ms: float
+    caller: str
+    request_id: str
+    trace_id: str
+    level: str = "info"
+    event: str = "rpc"
+
+
+_encode_access_line: Final = msgspec.json.Encoder().encode
 
 
 def _flush_soon() -> None:

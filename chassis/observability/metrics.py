@@ -1,4 +1,4 @@
-"""Every metric of the chassis, in one table; names and labels follow the Prometheus conventions.
+"""The metrics of the chassis in one table; those of answered calls are in `call_metrics`.
 
 Label values come from contracts and settings, never from a request, and are names, not prose. A dependency is
 `service/auth`, `mongo/s1` or `redis/host:port`. A process exports only the metrics of the work that it does.
@@ -10,7 +10,6 @@ from typing import Final
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.metrics_core import Metric
 
-_RPC_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _HANDLER_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 OTHER_LABEL: Final = "other"
@@ -52,15 +51,6 @@ class LazyCounter(Counter):
         return super().collect() if self._has_value else ()
 
 
-grpc_server_handled = Counter(
-    "grpc_server_handled_total", "Answered calls.", ("grpc_service", "grpc_method", "grpc_code")
-)
-grpc_server_handling_seconds = Histogram(
-    "grpc_server_handling_seconds",
-    "From the arrival of a call to its answer.",
-    ("grpc_service", "grpc_method"),
-    buckets=_RPC_SECONDS,
-)
 grpc_server_in_flight = LazyGauge("grpc_server_in_flight", "Calls that are being answered now.")
 grpc_server_admission_limit = LazyGauge(
     "grpc_server_admission_limit", "Calls that may be in flight; falls when the event loop falls behind."

@@ -51,6 +51,17 @@ def server_span(name: str, traceparent: str) -> AbstractContextManager[Span]:
     return continue_trace(traceparent, name, kind="server")
 
 
+def is_recording() -> bool:
+    """Return whether spans are recorded; otherwise only the `traceparent` is propagated."""
+    return _recorder is not None
+
+
+def join_trace(traceparent: str) -> None:
+    """Make a trace the current one for the rest of this task, without a span; "" begins a trace."""
+    is_valid = traceparent and _TRACEPARENT.fullmatch(traceparent)
+    _current_traceparent.set(traceparent if is_valid else _new_traceparent())
+
+
 def client_span(name: str, attributes: Attributes | None = None) -> AbstractContextManager[Span]:
     """Return the span of a call that this process makes, a child of the current one."""
     return _span(name, "client", None, attributes or {})

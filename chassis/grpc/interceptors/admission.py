@@ -43,16 +43,16 @@ class AdmissionInterceptor:
             if bound.is_full():
                 self._full.inc()
                 raise overloaded("This service")
-            if _queued_s(current_call(), context) > max_wait_s:
+            call = current_call()
+            if _queued_s(call, context) > max_wait_s:
                 self._waited.inc()
                 raise overloaded("This service")
             bound.in_flight += 1
-            began = time.monotonic()
             try:
                 return await proceed(request, context)
             finally:
                 bound.in_flight -= 1
-                bound.record_end(was_late=time.monotonic() - began > late_after_s)
+                bound.record_end(was_late=time.monotonic() - call.began_at > late_after_s)
 
         return admitted
 

@@ -16,15 +16,14 @@ class AccessLogInterceptor:
         name = rpc.path[1:]
 
         async def logged(request: Any, context: RpcContext) -> bytes:
-            began = time.perf_counter()
+            call = current_call()
             try:
                 return await proceed(request, context)
             finally:
-                call = current_call()
                 log_access(
                     rpc=name,
                     code=call.outcome,
-                    duration_ms=(time.perf_counter() - began) * 1000,
+                    duration_ms=(time.monotonic() - call.began_at) * 1000,
                     caller=call.principal.id if call.principal else "",
                     request_id=call.request_id,
                 )

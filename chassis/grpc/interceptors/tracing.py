@@ -5,7 +5,7 @@ from typing import Any
 from chassis.call_context import current_call
 from chassis.contracts import RpcSpec
 from chassis.grpc.handlers import RpcContext, RpcHandler
-from chassis.observability.tracing import server_span
+from chassis.observability.tracing import is_recording, join_trace, server_span
 
 
 class TracingInterceptor:
@@ -16,6 +16,9 @@ class TracingInterceptor:
 
         async def traced(request: Any, context: RpcContext) -> bytes:
             call = current_call()
+            if not is_recording():
+                join_trace(call.metadata_text("traceparent"))
+                return await proceed(request, context)
             with server_span(name, call.metadata_text("traceparent")) as span:
                 try:
                     return await proceed(request, context)

@@ -1,6 +1,6 @@
 """Parses the request and checks it against the rules of its contract."""
 
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor
@@ -16,6 +16,9 @@ from chassis.grpc.list_limits import ListLimits
 from chassis.grpc.rule_descriptions import describe_max_items, describe_rule, field_rules_of
 from chassis.grpc.text_normalization import normalize_texts
 from chassis.grpc.value_rules import ValueRules
+
+_MAX_VALID_REQUESTS: Final = 4_096
+_MAX_REMEMBERED_BYTES: Final = 256
 
 
 class ValidationInterceptor:
@@ -33,7 +36,11 @@ class ValidationInterceptor:
         wrong_values = values.find_invalid if values.is_needed else None
         parse, violations_of = rpc.request_type.FromString, self._validator.collect_violations
 
+        known_valid = ValidRequests() if _may_be_remembered(rpc, descriptor) else None
+
         async def validated(request: Any, context: RpcContext) -> bytes:
+            if known_valid is not None and request in known_valid:
+                return await proceed(parse(request), context)
             if len(request) > MAX_REQUEST_BYTES:
                 raise _payload_too_large(len(request))
             try:
@@ -52,6 +59,8 @@ class ValidationInterceptor:
                 broken += [violation for violation in found_values if violation.field not in described]
             if broken:
                 raise invalid_argument(*broken)
+            if known_valid is not None and message == parse(request):
+                known_valid.remember(request)
             return await proceed(message, context)
 
         return validated
@@ -62,6 +71,25 @@ class ValidationInterceptor:
                 self._validator.collect_violations(message_factory.GetMessageClass(descriptor)())
             except (CompilationError, EvaluationError) as error:
                 raise ContractError(f"a rule of {descriptor.full_name} does not work: {error}") from error
+
+
+class ValidRequests(set[bytes]):
+    """Serialized requests that were valid as they were sent, such as those for listings that many read."""
+
+    def remember(self, request: bytes) -> None:
+        """Remember a request unless it is large; forget all when there are too many."""
+        if len(request) > _MAX_REMEMBERED_BYTES:
+            return
+        if len(self) >= _MAX_VALID_REQUESTS:
+            self.clear()
+        self.add(request)
+
+
+def _may_be_remembered(rpc: RpcSpec, descriptor: Descriptor) -> bool:
+    """Return whether requests are small and many alike, and their rules do not depend on the time."""
+    return rpc.has_no_side_effects and all(
+        field.type == field.TYPE_STRING and not field.is_repeated for field in descriptor.fields
+    )
 
 
 def _malformed_request() -> DomainError:

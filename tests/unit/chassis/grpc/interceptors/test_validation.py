@@ -3,12 +3,15 @@ from typing import Any
 
 import pytest
 from google.protobuf.message import Message
+from hypothesis import given
+from hypothesis import strategies as st
 
+from chassis.call_context import CallContext, bind_call
 from chassis.contracts import RpcSpec
 from chassis.errors import DomainError
 from chassis.grpc.field_names import FieldNameTranslator
 from chassis.grpc.handlers import MAX_REQUEST_BYTES, RpcContext
-from chassis.grpc.interceptors.validation import ValidationInterceptor
+from chassis.grpc.interceptors.validation import ValidationInterceptor, ValidRequests
 from internshipconnect.application.v1.application_pb2 import Answer, SubmitApplicationRequest
 from internshipconnect.auth.v1.auth_pb2 import LoginRequest, RegisterRequest
 from internshipconnect.common.v1.common_pb2 import ACCOUNT_KIND_COMPANY, ACCOUNT_KIND_STUDENT, AccountKind
@@ -24,6 +27,7 @@ from internshipconnect.internship.v1.internship_pb2 import (
     UpdateInternshipRequest,
 )
 from internshipconnect.notification.v1.notification_pb2 import MarkReadRequest
+from tests.fakes.grpc_context import FakeGrpcContext
 from tests.fakes.interceptor_calls import respond_with, rpc, send_call
 
 INTERNSHIP_ID = "int_01JD0000000000000000000000"
@@ -230,6 +234,45 @@ async def test_an_enum_value_that_does_not_exist_is_refused() -> None:
 @pytest.mark.parametrize("raw", [b"\xff\xff\xff", b"\x0a\x05abc", b"\x0a\x02\xff\xfe"])
 async def test_bytes_that_are_no_such_message_are_refused(raw: bytes) -> None:
     assert (await refused(rpc("auth", "Login"), raw)).reason == "MALFORMED_REQUEST"
+
+
+_UNKNOWN_FIELD = b"\xfa\x7f\x01x"
+_GET_REQUESTS = [
+    GetInternshipRequest(internship_id=internship_id).SerializeToString() + suffix
+    for internship_id in (INTERNSHIP_ID, "", "int_x", " ", INTERNSHIP_ID + "\u0301", "\u200b")
+    for suffix in (b"", _UNKNOWN_FIELD, _UNKNOWN_FIELD * 100, b"\xff")
+]
+
+
+@given(st.lists(st.sampled_from(_GET_REQUESTS), max_size=12))
+async def test_requests_that_are_remembered_as_valid_are_answered_as_before(requests: list[bytes]) -> None:
+    async def show(request: Any, _context: RpcContext) -> bytes:
+        return bytes(request.SerializeToString())
+
+    async def outcome(interceptor: ValidationInterceptor, request: bytes) -> object:
+        try:
+            return await send_call(interceptor, spec, show, request=request)
+        except DomainError as error:
+            return error.reason, error.violations
+
+    spec, remembering = rpc("internship", "GetInternship"), ValidationInterceptor()
+    bound = remembering.bind(spec, show)
+    for request in requests:
+        bind_call(CallContext())
+        try:
+            found: object = await bound(request, FakeGrpcContext().as_context())
+        except DomainError as error:
+            found = error.reason, error.violations
+        assert found == await outcome(ValidationInterceptor(), request)
+
+
+def test_the_remembered_requests_are_bounded_in_number_and_size() -> None:
+    known = ValidRequests()
+    known.remember(b"x" * 257)
+    assert len(known) == 0
+    for number in range(10_000):
+        known.remember(b"%d" % number)
+    assert 0 < len(known) <= 4_096
 
 
 async def test_a_request_that_is_too_large_is_refused_before_it_is_parsed() -> None:

@@ -1,0 +1,76 @@
+"""The metrics of answered calls: plain numbers that a collector reads, as each call pays for them.
+
+The children of prometheus_client take a lock for each of their numbers. These are changed by the event loop
+only; a scrape may read one call in its counter and not yet in its histogram.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+from typing import Final
+
+from prometheus_client import REGISTRY
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
+
+_BUCKET_BOUNDS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class RpcCallMetrics:
+    """The calls of one RPC, by the name of their status, and their durations."""
+
+    __slots__ = ("count_by_bucket", "count_by_code", "method", "service", "sum_s")
+
+    def __init__(self, service: str, method: str) -> None:
+        self.service = service
+        self.method = method
+        self.count_by_code: dict[str, int] = {}
+        self.count_by_bucket = [0] * (len(_BUCKET_BOUNDS_S) + 1)
+        self.sum_s = 0.0
+
+    def record(self, code: str, duration_s: float) -> None:
+        """Count an answered call."""
+        self.count_by_code[code] = self.count_by_code.get(code, 0) + 1
+        self.count_by_bucket[bisect_left(_BUCKET_BOUNDS_S, duration_s)] += 1
+        self.sum_s += duration_s
+
+
+class CallMetricsCollector(Collector):
+    """Exports `grpc_server_handled_total` and `grpc_server_handling_seconds`."""
+
+    def __init__(self) -> None:
+        self._rpcs: dict[tuple[str, str], RpcCallMetrics] = {}
+
+    def metrics_of(self, service: str, method: str) -> RpcCallMetrics:
+        """Return the one object for an RPC."""
+        key = (service, method)
+        if key not in self._rpcs:
+            self._rpcs[key] = RpcCallMetrics(service, method)
+        return self._rpcs[key]
+
+    def collect(self) -> Iterable[Metric]:
+        """Return both families as they are now."""
+        handled = CounterMetricFamily(
+            "grpc_server_handled", "Answered calls.", labels=("grpc_service", "grpc_method", "grpc_code")
+        )
+        seconds = HistogramMetricFamily(
+            "grpc_server_handling_seconds",
+            "From the arrival of a call to its answer.",
+            labels=("grpc_service", "grpc_method"),
+        )
+        for rpc in list(self._rpcs.values()):
+            for code, count in list(rpc.count_by_code.items()):
+                handled.add_metric((rpc.service, rpc.method, code), count)
+            seconds.add_metric((rpc.service, rpc.method), _cumulative(rpc.count_by_bucket), rpc.sum_s)
+        return handled, seconds
+
+
+def _cumulative(counts: Sequence[int]) -> list[tuple[str, float]]:
+    bounds = (*map(floatToGoString, _BUCKET_BOUNDS_S), "+Inf")
+    return list(zip(bounds, accumulate(counts), strict=True))
+
+
+CALL_METRICS: Final = CallMetricsCollector()
+REGISTRY.register(CALL_METRICS)
