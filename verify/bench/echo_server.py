@@ -3,14 +3,17 @@
 import asyncio
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 import grpc
+import pygrpc_native.aio
 import uvloop
 
+from chassis.grpc.engine.engines import EngineName
 from devstack.topology_parts import LOOPBACK
 from ops.errors import OpsError
 from verify.bench.child_process import checkout_environment, module_command
@@ -35,10 +38,10 @@ class EchoServer:
 
 
 @contextmanager
-def running_echo_server() -> Iterator[EchoServer]:
-    """Start an echo server and stop it afterwards. Raises OpsError when it does not start."""
+def running_echo_server(engine: EngineName = "grpcio") -> Iterator[EchoServer]:
+    """Start an echo server of that library and stop it afterwards. Raises OpsError if it does not start."""
     with subprocess.Popen(
-        module_command(__name__), stdout=subprocess.PIPE, text=True, env=checkout_environment()
+        [*module_command(__name__), engine], stdout=subprocess.PIPE, text=True, env=checkout_environment()
     ) as server:
         try:
             said = server.stdout.readline().strip() if server.stdout else ""
@@ -57,13 +60,17 @@ def _stop_server(server: subprocess.Popen[str]) -> None:
         server.kill()
 
 
-async def _serve() -> None:
+def _build_server(engine: str) -> Any:
+    return grpc.aio.server() if engine == "grpcio" else pygrpc_native.aio.Server(io_threads=1)
+
+
+async def _serve(engine: str) -> None:
     async def say(_request: bytes, _context: object) -> bytes:
         return ECHO_RESPONSE
 
     handlers: Any = {ECHO_METHOD.rpartition("/")[2]: grpc.unary_unary_rpc_method_handler(say)}
-    server = grpc.aio.server()
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(ECHO_SERVICE, handlers),))
+    server = _build_server(engine)
+    server.add_registered_method_handlers(ECHO_SERVICE, handlers)
     port = server.add_insecure_port(f"{LOOPBACK}:0")
     await server.start()
     print(port, flush=True)
@@ -74,4 +81,4 @@ async def _serve() -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(_serve())
+    uvloop.run(_serve(sys.argv[1]))

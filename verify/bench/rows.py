@@ -22,6 +22,7 @@ from verify.bench.child_process import run_in_child_process
 from verify.bench.closed_loop import MeasurementTimes
 from verify.bench.direct_envoy import running_direct_envoy
 from verify.bench.echo_server import ECHO_METHOD as ECHO
+from verify.bench.echo_server import running_echo_server
 from verify.bench.grpc_load import CallMetadata, GrpcLoadPlan, PreparedCall
 from verify.bench.http_load import GRPC_HEADERS, HttpLoadPlan, grpc_frame
 from verify.bench.paused_processes import pause_processes
@@ -82,6 +83,12 @@ def _measure_echo(field: BenchmarkTarget, pace: MeasurementTimes) -> LoadSample:
         field.echo.target, ECHO, [PreparedCall(ECHO_REQUEST)], CONCURRENT_READERS, (field.echo.pid,)
     )
     return run_in_child_process(grpc_load.run_grpc_load, plan, pace)
+
+
+def _measure_native_echo(_field: BenchmarkTarget, pace: MeasurementTimes) -> LoadSample:
+    with running_echo_server("native") as echo:
+        plan = GrpcLoadPlan(echo.target, ECHO, [PreparedCall(ECHO_REQUEST)], CONCURRENT_READERS, (echo.pid,))
+        return run_in_child_process(grpc_load.run_grpc_load, plan, pace)
 
 
 def _measure_get(field: BenchmarkTarget, pace: MeasurementTimes) -> LoadSample:
@@ -208,6 +215,8 @@ def _core_count() -> int:
 BENCHMARK_ROWS: Final = (
     BenchmarkRow("echo", "bare grpcio echo, 500 bytes", "echo", _measure_echo),
     BenchmarkRow("get", "GetInternship over gRPC, warm", "internship", _measure_get, "echo"),
+    BenchmarkRow("echo-native", "bare native echo, 500 bytes", "echo", _measure_native_echo),
+    BenchmarkRow("get-native", "GetInternship over gRPC again", "internship", _measure_get, "echo-native"),
     BenchmarkRow(
         "echo-h2load", "the same echo, by h2load", "echo", _measure_echo_by_h2load, uses_h2load=True
     ),
