@@ -11,7 +11,7 @@ from chassis.cache import Cache
 from chassis.clock import Clock, SystemClock
 from chassis.grpc.client import Peers
 from chassis.grpc.mesh import MeshMembership
-from chassis.messaging import QueueSubscription
+from chassis.messaging import Subscription
 from chassis.page_tokens import PageTokens
 from chassis.process import close_on_exit
 from chassis.redis.client import connect_redis
@@ -53,11 +53,11 @@ class ServiceDefinition:
     The role `serve` answers the RPCs of `servicers` and runs `background_tasks`; `work` feeds
     `subscriptions`, runs `periodic_tasks` and relays the outbox. `on_stop` runs when `serve` begins to stop,
     before it waits for the calls in flight: it ends streams that would not end by themselves. `on_close` runs
-    last in either role, before the stores close.
+    last in either role, in reverse order, before the stores close.
     """
 
     servicers: tuple[object, ...] = ()
-    subscriptions: tuple[QueueSubscription, ...] = ()
+    subscriptions: tuple[Subscription, ...] = ()
     periodic_tasks: tuple[PeriodicTask, ...] = ()
     background_tasks: tuple[Callable[[], Awaitable[None]], ...] = ()
     on_stop: tuple[Callable[[], Awaitable[None]], ...] = ()

@@ -1,5 +1,23 @@
 """Events between services: outbox, relay, broker and consumers."""
 
-from chassis.messaging.subscriptions import EventHandler, IncomingEvent, QueueSubscription, WorkQueue
+from chassis.messaging.subscriptions import (
+    BatchEventHandler,
+    BatchSubscription,
+    EventHandler,
+    IncomingEvent,
+    QueueSubscription,
+    ReceivedEvent,
+    Subscription,
+    WorkQueue,
+)
 
-__all__ = ["EventHandler", "IncomingEvent", "QueueSubscription", "WorkQueue"]
+__all__ = [
+    "BatchEventHandler",
+    "BatchSubscription",
+    "EventHandler",
+    "IncomingEvent",
+    "QueueSubscription",
+    "ReceivedEvent",
+    "Subscription",
+    "WorkQueue",
+]

@@ -1,7 +1,7 @@
-"""Runs handlers for messages: concurrently, on the event loop."""
+"""Runs handlers for messages: concurrently or in batches, on the event loop."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC
 from time import monotonic, perf_counter
 from typing import Final
@@ -13,6 +13,7 @@ from chassis.call_context import CallContext, Principal, bind_call
 from chassis.concurrency.keyed_lock import KeyedLock
 from chassis.contracts import error_reasons, event_type
 from chassis.errors import DomainError
+from chassis.messaging.batch_runner import BatchRunner, PendingEvent
 from chassis.messaging.consumer_connection import (
     Ack,
     BrokerDelivery,
@@ -21,7 +22,13 @@ from chassis.messaging.consumer_connection import (
     Outcome,
     Retry,
 )
-from chassis.messaging.subscriptions import EventHandler, IncomingEvent, QueueSubscription
+from chassis.messaging.subscriptions import (
+    BatchSubscription,
+    EventHandler,
+    IncomingEvent,
+    ReceivedEvent,
+    Subscription,
+)
 from chassis.observability import metrics
 from chassis.observability.logging import get_logger
 from chassis.observability.tracing import continue_trace
@@ -36,6 +43,11 @@ _RETRIED_CODES: Final = frozenset(
 _log = get_logger()
 
 
+ConnectToBroker = Callable[
+    [str, Sequence[Subscription], Callable[[BrokerDelivery], None]], ConsumerConnection
+]
+
+
 class PoisonMessageError(Exception):
     """A message that no consumer can parse."""
 
@@ -43,10 +55,19 @@ class PoisonMessageError(Exception):
 class EventConsumers:
     """Runs the subscriptions' handlers on the event loop, acting as the service `name`."""
 
-    def __init__(self, amqp_url: str, subscriptions: Sequence[QueueSubscription], *, name: str) -> None:
+    def __init__(
+        self,
+        amqp_url: str,
+        subscriptions: Sequence[Subscription],
+        *,
+        name: str,
+        connect: ConnectToBroker = ConsumerConnection,
+    ) -> None:
         self._principal = Principal(id=name, kind="SERVICE")
-        self._handlers = {each.queue: _handlers_by_event_type(each.handlers) for each in subscriptions}
-        self._connection = ConsumerConnection(amqp_url, subscriptions, self._deliver)
+        self._subscriptions = subscriptions
+        self._event_types = {each.queue: _event_types_by_name(each) for each in subscriptions}
+        self._runners: dict[str, BatchRunner] = {}
+        self._connection = connect(amqp_url, subscriptions, self._deliver)
         self._in_flight: set[asyncio.Task[None]] = set()
         self._subject_locks = KeyedLock()
 
@@ -57,78 +78,133 @@ class EventConsumers:
 
     def start(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._runners = {
+            each.queue: self._batch_runner(each)
+            for each in self._subscriptions
+            if isinstance(each, BatchSubscription)
+        }
         self._connection.start()
 
     async def stop(self, grace_s: float = 10.0) -> None:
         """Take no more messages and wait for those in flight; the broker redelivers unfinished ones."""
         await asyncio.to_thread(self._connection.pause)
+        await asyncio.gather(
+            self._end_in_flight(grace_s), *(runner.stop(grace_s) for runner in self._runners.values())
+        )
+        await asyncio.to_thread(self._connection.stop)
+
+    async def _end_in_flight(self, grace_s: float) -> None:
         if self._in_flight:
             _, late = await asyncio.wait(self._in_flight, timeout=grace_s)
             for task in late:
                 task.cancel()
-        await asyncio.to_thread(self._connection.stop)
 
     def _deliver(self, delivery: BrokerDelivery) -> None:
-        self._loop.call_soon_threadsafe(self._start_handling, delivery)
+        self._loop.call_soon_threadsafe(self._begin, delivery)
 
-    def _start_handling(self, delivery: BrokerDelivery) -> None:
-        task = self._loop.create_task(self._handle(delivery))
-        self._in_flight.add(task)
-        task.add_done_callback(self._in_flight.discard)
-
-    async def _handle(self, delivery: BrokerDelivery) -> None:
-        with metrics.events_in_flight.labels(delivery.subscription.queue).track_inprogress():
-            self._connection.settle(delivery, await self._process(delivery))
-
-    async def _process(self, delivery: BrokerDelivery) -> Outcome:
+    def _begin(self, delivery: BrokerDelivery) -> None:
+        """Give an event to its handler, or settle the message of one that has none here."""
         queue = delivery.subscription.queue
         try:
-            event = _parse_event(delivery.body)
-            kind, handler = self._handlers[queue].get(event.type, (None, None))
-            if kind is None or handler is None:
-                metrics.events_handled.labels(queue, metrics.OTHER_LABEL, "ignored").inc()
-                return Ack()
-            message = _unpack_message(event, kind)
+            received = self._receive(delivery.body, queue)
         except PoisonMessageError as poison:
             _log.error("event is unreadable", queue=queue, error=str(poison))
             metrics.events_handled.labels(queue, metrics.OTHER_LABEL, "unreadable").inc()
-            return DeadLetter(str(poison))
+            self._connection.settle(delivery, DeadLetter(str(poison)))
+            return
+        if received is None:
+            metrics.events_handled.labels(queue, metrics.OTHER_LABEL, "ignored").inc()
+            self._connection.settle(delivery, Ack())
+        elif queue in self._runners:
+            self._runners[queue].add(PendingEvent(delivery, received))
+        else:
+            task = self._loop.create_task(self._handle_alone(delivery, received))
+            self._in_flight.add(task)
+            task.add_done_callback(self._in_flight.discard)
+
+    def _receive(self, body: bytes, queue: str) -> ReceivedEvent | None:
+        """Return an event; None for a type that is not handled here. Raises PoisonMessageError."""
+        event = _parse_event(body)
+        kind = self._event_types[queue].get(event.type)
+        return (
+            None
+            if kind is None
+            else ReceivedEvent(_unpack_message(event, kind), _incoming_event(event, queue))
+        )
+
+    def _batch_runner(self, subscription: BatchSubscription) -> BatchRunner:
+        async def handle(batch: Sequence[PendingEvent]) -> Outcome:
+            events = [each.received for each in batch]
+            attempt = max(each.delivery.attempt for each in batch)
+            return await self._run(lambda: subscription.handle(events), events, attempt)
+
+        return BatchRunner(subscription, handle, self._connection.settle)
+
+    async def _handle_alone(self, delivery: BrokerDelivery, received: ReceivedEvent) -> None:
+        handler = _handler_of(delivery, received)
+        queue, subject = delivery.subscription.queue, received.incoming.subject
         # Events of one entity run in the order of arrival: concurrent ones would only conflict on its
         # document.
-        async with self._subject_locks.hold(f"{queue}:{event.subject}"):
-            return await self._run_handler(handler, message, _incoming_event(event, queue), delivery.attempt)
+        async with self._subject_locks.hold(f"{queue}:{subject}"):
+            outcome = await self._run(
+                lambda: handler(received.message, received.incoming), [received], delivery.attempt
+            )
+        self._connection.settle(delivery, outcome)
 
-    async def _run_handler(
-        self, handler: EventHandler, message: Message, incoming: IncomingEvent, attempt: int
+    async def _run(
+        self, handle: Callable[[], Awaitable[None]], events: Sequence[ReceivedEvent], attempt: int
     ) -> Outcome:
-        bind_call(CallContext(incoming.event_id, monotonic() + HANDLER_TIMEOUT_S, self._principal))
+        """Handle one event or a batch, under the trace of the first, and return the outcome of all."""
+        first = events[0].incoming
+        deadline = monotonic() + HANDLER_TIMEOUT_S
+        bind_call(CallContext(first.event_id, deadline=deadline, principal=self._principal))
         started = perf_counter()
-        attributes = {"messaging.system": "rabbitmq", "messaging.destination.name": incoming.queue}
-        with continue_trace(incoming.traceparent, f"handle {incoming.type}", attributes=attributes) as span:
-            outcome = await _call_handler(handler, message, incoming, attempt)
-            if not isinstance(outcome, Ack):
-                span.set_error(outcome.error)
-        labels = (incoming.queue, incoming.type)
-        metrics.events_handling_seconds.labels(*labels).observe(perf_counter() - started)
-        metrics.events_handled.labels(*labels, _OUTCOME_LABELS[type(outcome)]).inc()
+        name = f"handle {first.type}" if len(events) == 1 else f"handle a batch of {first.queue}"
+        attributes: dict[str, str | float] = {
+            "messaging.system": "rabbitmq",
+            "messaging.destination.name": first.queue,
+            "messaging.batch.message_count": len(events),
+        }
+        in_flight = metrics.events_in_flight.labels(first.queue)
+        in_flight.inc(len(events))
+        try:
+            with continue_trace(first.traceparent, name, attributes=attributes) as span:
+                outcome = await _call_handler(handle, events, attempt)
+                if not isinstance(outcome, Ack):
+                    span.set_error(outcome.error)
+        finally:
+            in_flight.dec(len(events))
+        if len(events) == 1 or isinstance(outcome, Ack):
+            # A failed batch is counted event by event.
+            _count_handled(events, outcome, perf_counter() - started)
         return outcome
 
 
 _OUTCOME_LABELS: Final[Mapping[type[Outcome], str]] = {Ack: "done", Retry: "failed", DeadLetter: "buried"}
 
 
+def _count_handled(events: Sequence[ReceivedEvent], outcome: Outcome, seconds: float) -> None:
+    for event in events:
+        labels = (event.incoming.queue, event.incoming.type)
+        metrics.events_handling_seconds.labels(*labels).observe(seconds)
+        metrics.events_handled.labels(*labels, _OUTCOME_LABELS[type(outcome)]).inc()
+
+
 async def _call_handler(
-    handler: EventHandler, message: Message, incoming: IncomingEvent, attempt: int
+    handle: Callable[[], Awaitable[None]], events: Sequence[ReceivedEvent], attempt: int
 ) -> Outcome:
-    where = {
-        "queue": incoming.queue,
-        "type": incoming.type,
-        "event_id": incoming.event_id,
+    first = events[0].incoming
+    where: dict[str, object] = {
+        "queue": first.queue,
+        "type": first.type,
+        "event_id": first.event_id,
         "attempt": attempt,
     }
+    if len(events) > 1:
+        where["batch"] = len(events)
     try:
         async with asyncio.timeout(HANDLER_TIMEOUT_S):
-            await handler(message, incoming)
+            await handle()
     except DomainError as error:
         _log.warning("event not handled", **where, error=str(error))
         return Retry(str(error)) if _is_worth_retrying(error) else DeadLetter(str(error))
@@ -143,10 +219,15 @@ def _is_worth_retrying(error: DomainError) -> bool:
     return reason.is_retryable or reason.code in _RETRIED_CODES
 
 
-def _handlers_by_event_type(
-    handlers: Mapping[type[Message], EventHandler],
-) -> dict[str, tuple[type[Message], EventHandler]]:
-    return {event_type(kind): (kind, handler) for kind, handler in handlers.items()}
+def _event_types_by_name(subscription: Subscription) -> dict[str, type[Message]]:
+    return {event_type(kind): kind for kind in subscription.work_queue.event_types}
+
+
+def _handler_of(delivery: BrokerDelivery, received: ReceivedEvent) -> EventHandler:
+    subscription = delivery.subscription
+    if isinstance(subscription, BatchSubscription):
+        raise TypeError(f"{subscription.queue} is handled in batches")
+    return subscription.handlers[type(received.message)]
 
 
 def _parse_event(body: bytes) -> Event:

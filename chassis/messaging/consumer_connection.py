@@ -20,7 +20,7 @@ from chassis.concurrency.backoff import Backoff
 from chassis.messaging import topology
 from chassis.messaging.message_headers import FailureHeaders, add_failure
 from chassis.messaging.publisher import PERSISTENT_DELIVERY_MODE
-from chassis.messaging.subscriptions import QueueSubscription
+from chassis.messaging.subscriptions import Subscription
 from chassis.observability import metrics
 from chassis.observability.logging import get_logger
 
@@ -44,7 +44,7 @@ DEFAULT_CONSUMER_POLICY: Final = ConsumerPolicy()
 class BrokerDelivery:
     """One message from a queue. `attempt` counts from 1."""
 
-    subscription: QueueSubscription
+    subscription: Subscription
     body: bytes
     attempt: int
     message: Message = field(repr=False)
@@ -81,7 +81,7 @@ class ConsumerConnection:
     def __init__(
         self,
         amqp_url: str,
-        subscriptions: Sequence[QueueSubscription],
+        subscriptions: Sequence[Subscription],
         deliver: Callable[[BrokerDelivery], None],
         policy: ConsumerPolicy = DEFAULT_CONSUMER_POLICY,
     ) -> None:
@@ -188,7 +188,7 @@ class _BrokerSession:
     def __init__(
         self,
         url: str,
-        subscriptions: Sequence[QueueSubscription],
+        subscriptions: Sequence[Subscription],
         deliver: Callable[[BrokerDelivery], None],
         policy: ConsumerPolicy,
     ) -> None:
@@ -281,7 +281,7 @@ class _BrokerSession:
             confirm_timeout=self._policy.broker_timeout_s,
         )
 
-    def _consume(self, subscription: QueueSubscription) -> Consumer:
+    def _consume(self, subscription: Subscription) -> Consumer:
         channel = self._connection.channel()
         self._channels.add(channel)
 

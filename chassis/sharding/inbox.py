@@ -25,9 +25,18 @@ class IncomingEvent:
         return f"{self.queue}:{self.event_id}"
 
 
-def build_inbox_row(event: IncomingEvent, slot: int, now: datetime) -> dict[str, Any]:
-    """Build the row to insert into the collection `inbox` in the transaction that handles the event.
+@dataclass(frozen=True, slots=True)
+class EventInSlot:
+    """An event whose effect is in one slot: one event may be handled once in each of several."""
 
-    One event may be handled once in each of several slots.
-    """
-    return {"_id": f"{event.inbox_id}:{slot}", "slot": slot, "time": now}
+    event: IncomingEvent
+    slot: int
+
+    @property
+    def row_id(self) -> str:
+        """The `_id` of its row in the collection `inbox`."""
+        return f"{self.event.inbox_id}:{self.slot}"
+
+    def build_row(self, now: datetime) -> dict[str, Any]:
+        """Return the row to insert into `inbox` in the transaction that handles the event."""
+        return {"_id": self.row_id, "slot": self.slot, "time": now}

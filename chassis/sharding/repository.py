@@ -1,14 +1,16 @@
 """Changes of aggregates: read, decide, compare-and-set and emit, on the shard of their ID."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from itertools import count
 from typing import Any, Final, Generic, TypeVar, cast, overload
 
 from google.protobuf.message import Message
 from pymongo import DESCENDING
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from chassis.aggregates import Aggregate, AggregateChange, BatchRead
 from chassis.concurrency.keyed_lock import KeyedLock
@@ -19,11 +21,11 @@ from chassis.mongo.documents import Document, from_document, to_document
 from chassis.mongo.provision import CollectionSpec
 from chassis.observability import metrics
 from chassis.sharding.collections import ShardCollection, ShardDatabase
-from chassis.sharding.inbox import IncomingEvent
+from chassis.sharding.inbox import EventInSlot, IncomingEvent
 from chassis.sharding.reconciler import find_existing_ids, iterate_pages
 from chassis.sharding.shard import Shard
 from chassis.sharding.shards import Shards
-from chassis.sharding.transactions import Transaction
+from chassis.sharding.transactions import Transaction, is_duplicate
 
 A = TypeVar("A", bound=Aggregate)
 R = TypeVar("R")
@@ -43,6 +45,20 @@ _STORED, _UNCHANGED, _LOST = "stored", "unchanged", "lost"
 
 class ChangedSinceReadError(Exception):
     """Another change was stored between this one's read and its write: nothing of this one may commit."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandledChange(Generic[R]):
+    """An event to handle by changing documents in the slot of an ID; `content` is what the change needs."""
+
+    id: str
+    event: IncomingEvent
+    content: R
+
+    @property
+    def event_in_slot(self) -> EventInSlot:
+        """The event, for the inbox."""
+        return EventInSlot(self.event, slot_of(self.id))
 
 
 class SlotRepository:
@@ -103,6 +119,56 @@ class SlotRepository:
         await self._after_commit(id_)
         return result
 
+    async def _handle_batch(
+        self,
+        changes: Sequence[HandledChange[R]],
+        work: Callable[[Transaction, Sequence[R]], Awaitable[None]],
+    ) -> None:
+        """Handle events, all of one shard in one transaction, with `work` on their contents, in order.
+
+        `work` gets those that were not handled before, and may run again. Events on shards that answer are
+        handled even if others do not.
+
+        Raises:
+            DomainError: UNAVAILABLE, OVERLOADED or DEADLINE_EXCEEDED of one of the shards.
+        """
+        by_shard: dict[Shard, list[HandledChange[R]]] = defaultdict(list)
+        for change in changes:
+            by_shard[self._shards.shard_for(change.id)].append(change)
+        ended = await asyncio.gather(
+            *(self._handle_on_shard(shard, own, work) for shard, own in by_shard.items()),
+            return_exceptions=True,
+        )
+        if errors := [each for each in ended if each is not None]:
+            raise errors[0]
+
+    async def _handle_on_shard(
+        self,
+        shard: Shard,
+        changes: Sequence[HandledChange[R]],
+        work: Callable[[Transaction, Sequence[R]], Awaitable[None]],
+    ) -> None:
+        content = {change.event_in_slot.row_id: change.content for change in changes}
+
+        async def handle(tx: Transaction, events: Sequence[EventInSlot]) -> None:
+            await work(tx, [content[event.row_id] for event in events])
+
+        async def attempt() -> None:
+            await shard.run_batch_in_transaction([change.event_in_slot for change in changes], handle)
+
+        try:
+            # Two transactions that insert the same document: the later one finds it when it runs again.
+            await retry_call_async(
+                attempt,
+                UPDATE_RETRY_POLICY,
+                on=BulkWriteError,
+                may_retry=lambda error, _: is_duplicate(error),
+            )
+        except BulkWriteError as error:
+            if not is_duplicate(error):
+                raise
+            raise overloaded(f"the {self._resource}") from None
+
     async def _after_commit(self, id_: str) -> None:
         """Do what follows each change under an ID, such as to drop cached answers."""
 
@@ -151,7 +217,7 @@ class Repository(SlotRepository, Generic[A]):
         *,
         resource: str,
         not_found_reason: str,
-        encode_event: Callable[[Any], Message],
+        encode_event: Callable[[Any], Message] | None = None,
         compared_fields: tuple[str, ...] = ("version",),
         is_single_document: bool = False,
         is_serialised: bool = False,

@@ -1,13 +1,14 @@
 """One shard of a service's database, with its write permits."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
 from chassis.clock import Clock
+from chassis.ids import slot_of
 from chassis.mongo.client import ShardClient
 from chassis.sharding.collections import ShardDatabase
 from chassis.sharding.group_commit import GroupCommit
-from chassis.sharding.inbox import IncomingEvent
+from chassis.sharding.inbox import EventInSlot, IncomingEvent
 from chassis.sharding.operation_guard import OperationGuard
 from chassis.sharding.transactions import Transaction, TransactionRunner, UnitOfWork
 from chassis.sharding.write_lease import WriteLease, WritePermit
@@ -104,6 +105,7 @@ class Shard:
         self.name = pool.name
         self.db = database
         self._pool = pool
+        self._transactions = transactions
         self._group = GroupCommit(transactions)
 
     @property
@@ -130,8 +132,23 @@ class Shard:
                 whether the change took effect, so repeat it under the same key.
             PyMongoError: as `work` raised it, e.g. DuplicateKeyError; nothing was changed.
         """
-        result: T | None = await self._group.submit(UnitOfWork(work, event, slot))
+        handled = (
+            () if event is None else (EventInSlot(event, slot_of(event.subject) if slot is None else slot),)
+        )
+        result: T | None = await self._group.submit(UnitOfWork(work, handled))
         return result
+
+    async def run_batch_in_transaction(
+        self,
+        events: Sequence[EventInSlot],
+        work: Callable[[Transaction, Sequence[EventInSlot]], Awaitable[None]],
+    ) -> None:
+        """Handle events in one transaction of their own, with a row in the inbox for each.
+
+        `work` gets the events that were not handled before, each once, in their order. It may run more than
+        once. Raises as `run_in_transaction` does; then no event was handled, unless the error is a commit's.
+        """
+        await self._transactions.run_batch(events, work)
 
     async def ping(self) -> None:
         """Ping the primary. Raises DomainError UNAVAILABLE or DEADLINE_EXCEEDED."""

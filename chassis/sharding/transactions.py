@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import Context
 from dataclasses import dataclass
-from datetime import datetime
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import pymongo
@@ -21,7 +21,7 @@ from chassis.ids import slot_of
 from chassis.mongo.documents import Document
 from chassis.sharding import outbox
 from chassis.sharding.collections import ShardCollection, ShardDatabase
-from chassis.sharding.inbox import INBOX_COLLECTION, IncomingEvent, build_inbox_row
+from chassis.sharding.inbox import INBOX_COLLECTION, EventInSlot
 from chassis.sharding.operation_guard import UNKNOWN_COMMIT_RESULT, OperationGuard
 from chassis.sharding.write_lease import WritePermit
 
@@ -83,22 +83,15 @@ class Transaction:
 
 @dataclass(frozen=True)
 class UnitOfWork:
-    """A unit of change; an event that it handles is recorded with it in the inbox, in the slot of the change.
+    """A unit of change; the events that it handles are recorded with it in the inbox.
 
     `run` is executed in `context`, with the deadline and trace of the call that submitted it; None means the
     current context.
     """
 
     run: Callable[[Transaction], Awaitable[Any]]
-    event: IncomingEvent | None = None
-    slot: int | None = None
+    events: Sequence[EventInSlot] = ()
     context: Context | None = None
-
-    def inbox_rows(self, now: datetime) -> Iterable[Document]:
-        """Yield the inbox's row if an event is handled: one event may be handled once in several slots."""
-        if self.event is not None:
-            slot = slot_of(self.event.subject) if self.slot is None else self.slot
-            yield build_inbox_row(self.event, slot, now)
 
 
 class NotCommittedError(Exception):
@@ -119,6 +112,32 @@ class TransactionRunner:
 
     async def run_alone(self, work: UnitOfWork) -> Any:
         """Run a unit of work in a transaction of its own; see `Shard.run_in_transaction`."""
+        try:
+            return await self._run_alone(work)
+        except _EventAlreadyHandledError:
+            return None
+
+    async def run_batch(
+        self,
+        events: Sequence[EventInSlot],
+        run: Callable[[Transaction, Sequence[EventInSlot]], Awaitable[None]],
+    ) -> None:
+        """Handle events in one transaction; see `Shard.run_batch_in_transaction`."""
+        left = tuple({event.row_id: event for event in events}.values())
+        while left:
+            try:
+                await self._run_alone(UnitOfWork(partial(_run_with_events, run, left), left))
+                return
+            except _EventAlreadyHandledError:
+                left = await self._not_yet_handled(left)
+
+    async def _not_yet_handled(self, events: Sequence[EventInSlot]) -> tuple[EventInSlot, ...]:
+        query = {"_id": {"$in": [event.row_id for event in events]}}
+        rows = self._database[INBOX_COLLECTION].find(query, {"_id": True}, hint="_id_")
+        handled = {row["_id"] async for row in rows}
+        return tuple(event for event in events if event.row_id not in handled)
+
+    async def _run_alone(self, work: UnitOfWork) -> Any:
         deadline = self._deadline()
 
         async def attempt(session: AsyncClientSession) -> Any:
@@ -127,10 +146,7 @@ class TransactionRunner:
             return result
 
         async with self._permit, self._session() as session:
-            try:
-                return await self._retry(lambda: attempt(session), TRANSIENT_ERROR_LABEL, deadline)
-            except _EventAlreadyHandledError:
-                return None
+            return await self._retry(lambda: attempt(session), TRANSIENT_ERROR_LABEL, deadline)
 
     async def run_group(self, works: Sequence[UnitOfWork]) -> list[Any]:
         """Try to commit several units of work at once; return their results, in order.
@@ -176,7 +192,7 @@ class TransactionRunner:
 
     async def _insert_inbox_rows(self, database: ShardDatabase, works: Sequence[UnitOfWork]) -> None:
         now = self._clock.now()
-        rows = [row for work in works for row in work.inbox_rows(now)]
+        rows = [event.build_row(now) for work in works for event in work.events]
         try:
             await _insert_documents(database[INBOX_COLLECTION], rows)
         except DuplicateKeyError:
@@ -239,6 +255,19 @@ async def _insert_documents(collection: ShardCollection, documents: Sequence[Doc
             await collection.insert_many(documents)
         except BulkWriteError as error:
             raise _duplicate_in(error) or error from None
+
+
+async def _run_with_events(
+    run: Callable[[Transaction, Sequence[EventInSlot]], Awaitable[None]],
+    events: Sequence[EventInSlot],
+    transaction: Transaction,
+) -> None:
+    await run(transaction, events)
+
+
+def is_duplicate(error: BulkWriteError) -> bool:
+    """Return whether one of the documents was there already."""
+    return _duplicate_in(error) is not None
 
 
 def _duplicate_in(error: BulkWriteError) -> DuplicateKeyError | None:

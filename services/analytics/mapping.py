@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Final
 
+from google.protobuf.message import Message
+
 from chassis.message_fields import EnumNames, from_field, to_datetime
 from internshipconnect.analytics.v1 import analytics_pb2 as pb
 from internshipconnect.application.v1.application_pb2 import ApplicationState
@@ -13,8 +15,10 @@ from services.analytics.domain.figures import (
     OFFER_ANSWERS,
     STAGES,
     ApplicationEvent,
+    FigureEvent,
     ListingEvent,
     RecruitingFigures,
+    ViewsEvent,
     acceptance_rate,
     histogram_median,
 )
@@ -59,6 +63,26 @@ def application_event_from_message(
         answered_offer=target if is_answer else "",
         response_s=_response_time_s(event.application) if event.first_response else None,
     )
+
+
+def views_event_from_message(event: events.InternshipViewed, time: datetime) -> ViewsEvent:
+    """Return the facts of an event about readers at `time`."""
+    return ViewsEvent(
+        internship_id=event.internship_id, company_id=event.company_id, views=event.views, time=time
+    )
+
+
+def figure_event_from_message(event: Message, time: datetime) -> FigureEvent:
+    """Return the facts of one of the counted events, which happened at `time`."""
+    if isinstance(event, events.ApplicationSubmitted | events.ApplicationMoved):
+        return application_event_from_message(event, time)
+    if isinstance(event, events.InternshipCreated | events.InternshipStateChanged):
+        return listing_event_from_message(event.internship, time)
+    if isinstance(event, events.InternshipDeleted):
+        return deleted_listing_event_from_message(event, time)
+    if isinstance(event, events.InternshipViewed):
+        return views_event_from_message(event, time)
+    raise TypeError(f"{event.DESCRIPTOR.full_name} is not counted")
 
 
 def funnel_message(figures: RecruitingFigures) -> pb.Funnel:

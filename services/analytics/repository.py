@@ -2,34 +2,33 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from pymongo import ASCENDING, IndexModel
+from pymongo import ASCENDING, IndexModel, ReplaceOne, UpdateOne
 
 from chassis.ids import slot_of
 from chassis.messaging import IncomingEvent
 from chassis.mongo.documents import Document, from_document, to_document
 from chassis.mongo.provision import CollectionSpec
 from chassis.sharding.reconciler import DerivedCollectionReconciler, iterate_pages
-from chassis.sharding.repository import SlotRepository
+from chassis.sharding.repository import HandledChange, SlotRepository
 from chassis.sharding.shards import Shards
 from chassis.sharding.transactions import Transaction
+from services.analytics.domain.counting import EventBatch, FigureChange
 from services.analytics.domain.figures import (
     APPLICATIONS_FIGURE,
     OPEN_INTERNSHIPS_FIGURE,
     TOTAL_INTERNSHIPS_FIGURE,
-    VIEWS_FIGURE,
     ApplicationEvent,
     ApplicationHistory,
     ApplicationTrack,
     FigureCounts,
+    FigureEvent,
     ListingEvent,
     ListingTrack,
     RecruitingFigures,
     build_track,
-    figure_changes,
 )
 
 FUNNELS: Final = "listing_funnels"
@@ -59,70 +58,21 @@ FIGURE_GROUPS: Final = ("reached", "current", "offer_answers", "responses")
 LISTING_FIGURES: Final = (APPLICATIONS_FIGURE,)
 COMPANY_FIGURES: Final = (APPLICATIONS_FIGURE, TOTAL_INTERNSHIPS_FIGURE, OPEN_INTERNSHIPS_FIGURE)
 
+WriteOperation = ReplaceOne[Document] | UpdateOne
 BuildFigureFields = Callable[[Transaction, Document], Awaitable[Document]]
 """Returns the right content of a document of figures, from the sums and its present content."""
 
 
-@dataclass(frozen=True)
-class _FigureLocation:
-    """The place of a document of figures."""
-
-    collection: str
-    id: str
-    company_id: str
-
-
 class FigureRepository(SlotRepository):
-    """Counts each event in one transaction with its inbox row, in the slot of its company.
-
-    One event of a company at a time, as all of them change one document and would conflict.
-    """
+    """Counts events in one transaction a shard, each with its inbox row in the slot of its company."""
 
     def __init__(self, shards: Shards) -> None:
-        super().__init__(shards, resource="figures", metrics_label=FUNNELS, is_serialised=True)
+        super().__init__(shards, resource="figures", metrics_label=FUNNELS)
 
-    async def count_application(self, event: ApplicationEvent, handling: IncomingEvent) -> None:
-        """Count the event's changes for the application's listing and company."""
-
-        async def count(tx: Transaction) -> None:
-            tracks = tx.db[APPLICATION_TRACKS]
-            known = await tracks.find_one({"_id": event.application_id}, hint="_id_")
-            before = from_document(ApplicationTrack, known) if known else None
-            after = _track_or_new(event, before).with_event(event)
-            document = to_document(after, slot=slot_of(event.internship_id))
-            await tracks.replace_one({"_id": after.id}, document, upsert=True)
-            change = figure_changes(before.figures if before else {}, after.figures)
-            await _add_figures(
-                tx, _funnel_location(event.internship_id, event.company_id), event.time, change
-            )
-            await _add_figures(tx, _overview_location(event.company_id), event.time, change)
-
-        await self._change_in_transaction(event.company_id, count, handling=handling)
-
-    async def count_listing(self, event: ListingEvent, handling: IncomingEvent) -> None:
-        """Count the event's changes for the listing's company."""
-
-        async def count(tx: Transaction) -> None:
-            known = await tx.db[FUNNELS].find_one({"_id": event.internship_id}, {"listing": 1}, hint="_id_")
-            before = from_document(ListingTrack, (known or {}).get("listing", {}))
-            after = before.with_event(event)
-            funnel = _funnel_location(event.internship_id, event.company_id)
-            await _add_figures(tx, funnel, event.time, {}, listing=to_document(after))
-            change = figure_changes(before.figures, after.figures)
-            await _add_figures(tx, _overview_location(event.company_id), event.time, change)
-
-        await self._change_in_transaction(event.company_id, count, handling=handling)
-
-    async def count_views(
-        self, internship_id: str, company_id: str, views: int, *, time: datetime, handling: IncomingEvent
-    ) -> None:
-        """Add views to the listing and its company."""
-
-        async def count(tx: Transaction) -> None:
-            await _add_figures(tx, _funnel_location(internship_id, company_id), time, {VIEWS_FIGURE: views})
-            await _add_figures(tx, _overview_location(company_id), time, {VIEWS_FIGURE: views})
-
-        await self._change_in_transaction(company_id, count, handling=handling)
+    async def count_events(self, events: Sequence[tuple[FigureEvent, IncomingEvent]]) -> None:
+        """Count each event once, for its listing and its company."""
+        changes = [HandledChange(event.company_id, incoming, event) for event, incoming in events]
+        await self._handle_batch(changes, _count_in_transaction)
 
     async def find_funnel(self, internship_id: str) -> RecruitingFigures | None:
         """Return the figures of one listing; None before its first event."""
@@ -245,35 +195,47 @@ class FigureRepository(SlotRepository):
         return from_document(RecruitingFigures, document) if document else None
 
 
-def _funnel_location(internship_id: str, company_id: str) -> _FigureLocation:
-    return _FigureLocation(FUNNELS, internship_id, company_id)
+async def _count_in_transaction(tx: Transaction, events: Sequence[FigureEvent]) -> None:
+    batch = EventBatch(await _stored_tracks(tx, events), await _stored_listing_tracks(tx, events))
+    batch.count(events)
+    tracks: list[WriteOperation] = [
+        ReplaceOne({"_id": track.id}, to_document(track, slot=slot_of(track.internship_id)), upsert=True)
+        for track in batch.changed_tracks.values()
+    ]
+    if tracks:
+        await tx.db[APPLICATION_TRACKS].bulk_write(tracks, ordered=False)
+    for collection, changes in ((FUNNELS, batch.listings), (OVERVIEWS, batch.companies)):
+        await tx.db[collection].bulk_write(
+            [_figures_update(id_, change) for id_, change in changes.items()], ordered=False
+        )
 
 
-def _overview_location(company_id: str) -> _FigureLocation:
-    return _FigureLocation(OVERVIEWS, company_id, company_id)
+async def _stored_tracks(tx: Transaction, events: Sequence[FigureEvent]) -> dict[str, ApplicationTrack]:
+    ids = sorted({event.application_id for event in events if isinstance(event, ApplicationEvent)})
+    if not ids:
+        return {}
+    found = tx.db[APPLICATION_TRACKS].find({"_id": {"$in": ids}}, hint="_id_")
+    return {document["_id"]: from_document(ApplicationTrack, document) async for document in found}
 
 
-def _track_or_new(event: ApplicationEvent, known: ApplicationTrack | None) -> ApplicationTrack:
-    return known or ApplicationTrack(id=event.application_id, internship_id=event.internship_id)
+async def _stored_listing_tracks(tx: Transaction, events: Sequence[FigureEvent]) -> dict[str, ListingTrack]:
+    ids = sorted({event.internship_id for event in events if isinstance(event, ListingEvent)})
+    if not ids:
+        return {}
+    found = tx.db[FUNNELS].find({"_id": {"$in": ids}}, {"listing": 1}, hint="_id_")
+    return {document["_id"]: _listing_track_in(document) async for document in found}
 
 
-async def _add_figures(
-    tx: Transaction,
-    location: _FigureLocation,
-    event_time: datetime,
-    change: FigureCounts,
-    *,
-    listing: Document | None = None,
-) -> None:
+def _figures_update(id_: str, change: FigureChange) -> WriteOperation:
     update: Document = {
-        "$max": {"as_of_time": event_time},
-        "$setOnInsert": {"company_id": location.company_id, "slot": slot_of(location.id)},
+        "$max": {"as_of_time": change.as_of_time},
+        "$setOnInsert": {"company_id": change.company_id, "slot": slot_of(id_)},
     }
-    if change:
-        update["$inc"] = dict(change)
-    if listing:
-        update["$set"] = {"listing": listing}
-    await tx.db[location.collection].update_one({"_id": location.id}, update, upsert=True, hint="_id_")
+    if counts := {name: count for name, count in sorted(change.counts.items()) if count}:
+        update["$inc"] = counts
+    if change.listing is not None:
+        update["$set"] = {"listing": to_document(change.listing)}
+    return UpdateOne({"_id": id_}, update, upsert=True, hint="_id_")
 
 
 def _track_document(history: ApplicationHistory) -> Document:

@@ -1,10 +1,19 @@
 """The events that the application service handles: its own, and listings that end."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from google.protobuf.message import Message
 
-from chassis.messaging import EventHandler, IncomingEvent, QueueSubscription, WorkQueue
+from chassis.messaging import (
+    BatchSubscription,
+    EventHandler,
+    IncomingEvent,
+    QueueSubscription,
+    ReceivedEvent,
+    Subscription,
+    WorkQueue,
+)
 from internshipconnect.events.v1 import events_pb2 as events
 from services.application.mapping import applicant_row_from_facts, listing_ending_from_message
 from services.application.service.accept_offers import AcceptOffers
@@ -31,37 +40,30 @@ class ApplicationEventHandlers:
         self._acceptances = acceptances
         self._endings = endings
 
-    def subscriptions(self) -> tuple[QueueSubscription, ...]:
-        """Return the queues with the handler of each event."""
-        applicants: dict[type[Message], EventHandler] = {
-            events.ApplicationSubmitted: self.application_submitted,
-            events.ApplicationMoved: self.application_changed,
-            events.RejectionDisclosed: self.application_changed,
-        }
+    def subscriptions(self) -> tuple[Subscription, ...]:
+        """Return the queues with the handlers of their events."""
         acceptances: dict[type[Message], EventHandler] = {events.AcceptanceStarted: self.acceptance_started}
         endings: dict[type[Message], EventHandler] = {
             events.InternshipStateChanged: self.internship_state_changed
         }
         return (
-            QueueSubscription(APPLICANT_LIST_QUEUE.name, applicants),
+            BatchSubscription(
+                APPLICANT_LIST_QUEUE.name, APPLICANT_LIST_QUEUE.event_types, self.applications_changed
+            ),
             # Each waits a moment for the call that began it, hence many at once.
             QueueSubscription(ACCEPTANCE_QUEUE.name, acceptances, prefetch=256, max_attempts=12),
             QueueSubscription(LISTING_ENDING_QUEUE.name, endings, prefetch=8),
         )
 
-    async def application_submitted(
-        self, event: events.ApplicationSubmitted, incoming: IncomingEvent
-    ) -> None:
-        """Add a new application to its listing's applicants, and end it if the listing has ended by now."""
-        row = applicant_row_from_facts(event.application)
-        await self._applicants.update_row(row, incoming)
-        await self._endings.end_if_listing_ended(row.id, row.internship_id)
-
-    async def application_changed(
-        self, event: events.ApplicationMoved | events.RejectionDisclosed, incoming: IncomingEvent
-    ) -> None:
-        """Update the application in its listing's applicants."""
-        await self._applicants.update_row(applicant_row_from_facts(event.application), incoming)
+    async def applications_changed(self, received: Sequence[ReceivedEvent]) -> None:
+        """Update the lists of applicants, and end new applications whose listings have ended by now."""
+        rows = [applicant_row_from_facts(each.message.application) for each in received]
+        await self._applicants.update_rows(rows)
+        await self._endings.end_if_listings_ended(
+            row
+            for row, each in zip(rows, received, strict=True)
+            if isinstance(each.message, events.ApplicationSubmitted)
+        )
 
     async def acceptance_started(self, event: events.AcceptanceStarted, _incoming: IncomingEvent) -> None:
         """Finish an acceptance unless the call that began it does."""

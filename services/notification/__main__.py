@@ -23,16 +23,22 @@ def build_service(resources: ServiceResources[NotificationSettings]) -> ServiceD
         repository, max_streams=s.most_streams, max_streams_per_user=s.most_streams_per_user
     )
     tickets, transport = CallTickets(resources.redis), SmtpTransport(s)
+    mails = mailer.Mailer(repository, cipher, renderer, transport, clock)
     handlers = NotificationEventHandlers(
         update_recipients.UpdateRecipients(repository),
         dispatcher.Dispatcher(repository, renderer, cipher, clock),
-        mailer.Mailer(repository, cipher, renderer, transport, clock),
+        mails,
     )
     inbox = read_inbox.ReadInbox(repository, broadcaster, clock, max_stream_s=s.stream_most_s)
     servicer = api.NotificationServicer(inbox, resources.page_tokens, tickets, heartbeat_s=s.heartbeat_s)
     subscriptions, stream = handlers.subscriptions(), broadcaster.follow_inboxes
     return ServiceDefinition(
-        (servicer,), subscriptions, jobs(), (stream,), (broadcaster.close,), (transport.close,)
+        (servicer,),
+        subscriptions,
+        jobs(mails),
+        (stream,),
+        (broadcaster.close,),
+        (transport.close, mails.close),
     )
 
 

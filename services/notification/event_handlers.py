@@ -1,13 +1,21 @@
-"""The events that the notification service handles: notices to dispatch, and mails to send."""
+"""The events that the notification service handles: recipients to keep, and notices to dispatch."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 from google.protobuf.message import Message
 
 from chassis.message_fields import to_datetime
-from chassis.messaging import EventHandler, IncomingEvent, QueueSubscription, WorkQueue
+from chassis.messaging import (
+    BatchSubscription,
+    IncomingEvent,
+    QueueSubscription,
+    ReceivedEvent,
+    Subscription,
+    WorkQueue,
+)
 from internshipconnect.events.v1 import events_pb2 as events
 from services.notification.domain import notices
 from services.notification.mapping import (
@@ -16,8 +24,8 @@ from services.notification.mapping import (
     company_change_from_message,
     listing_change_from_message,
 )
-from services.notification.service.dispatcher import Dispatcher
-from services.notification.service.mailer import MAX_ATTEMPTS, Mailer
+from services.notification.service.dispatcher import Dispatcher, NoticedEvent
+from services.notification.service.mailer import Mailer
 from services.notification.service.update_recipients import UpdateRecipients
 
 DISPATCH_QUEUE: Final = "notification-dispatch"
@@ -25,26 +33,53 @@ EMAIL_QUEUE: Final = "email-notifications"
 
 
 class NotificationEventHandlers:
-    """One method per event."""
+    """Handles events in batches: changes of recipients first, then notices."""
 
     def __init__(self, recipients: UpdateRecipients, dispatcher: Dispatcher, mailer: Mailer) -> None:
         self._recipients = recipients
         self._dispatcher = dispatcher
         self._mailer = mailer
+        self._recipient_changes: Mapping[type[Message], _ChangeRecipient] = {
+            events.UserRegistered: self._register,
+            events.ProfileUpdated: self._update_profile,
+        }
 
-    def subscriptions(self) -> tuple[QueueSubscription, ...]:
-        """Return the handlers of each queue."""
+    def subscriptions(self) -> tuple[Subscription, ...]:
+        """Return the queues with the handlers of their events."""
         return (
-            QueueSubscription(DISPATCH_QUEUE, self._bound(_DISPATCH_HANDLERS)),
-            QueueSubscription(EMAIL_QUEUE, self._bound(_EMAIL_HANDLERS), max_attempts=MAX_ATTEMPTS),
+            BatchSubscription(DISPATCH_QUEUE, DISPATCHED_EVENTS, self.handle_events),
+            QueueSubscription(EMAIL_QUEUE, {events.EmailRequested: self.email_requested}),
         )
 
-    def _bound(
-        self, handlers: "Mapping[type[Message], NotificationEventHandler]"
-    ) -> dict[type[Message], EventHandler]:
-        return {kind: partial(handler, self) for kind, handler in handlers.items()}
+    async def handle_events(self, received: Sequence[ReceivedEvent]) -> None:
+        """Change recipients, store notices, and begin to send their mails."""
+        await self._change_recipients(received)
+        noticed = [
+            NoticedEvent(each.incoming, _NOTICES[type(each.message)](each.message))
+            for each in received
+            if type(each.message) in _NOTICES
+        ]
+        mails = await self._dispatcher.dispatch(noticed, max_claims=self._mailer.free_capacity)
+        self._mailer.start_sending(mails)
 
-    async def user_registered(self, event: events.UserRegistered, _: IncomingEvent) -> None:
+    async def email_requested(self, event: events.EmailRequested, _: IncomingEvent) -> None:
+        """Send a mail that an earlier version of this service has stored."""
+        await self._mailer.send_mail(event.notification_id)
+
+    async def _change_recipients(self, received: Sequence[ReceivedEvent]) -> None:
+        """Change recipients: those of one user one after the other, in their order."""
+        by_user: dict[str, list[ReceivedEvent]] = defaultdict(list)
+        for each in received:
+            if type(each.message) in self._recipient_changes:
+                by_user[each.message.user_id].append(each)
+
+        async def change_each(own: Sequence[ReceivedEvent]) -> None:
+            for each in own:
+                await self._recipient_changes[type(each.message)](each.message, each.incoming)
+
+        await asyncio.gather(*map(change_each, by_user.values()))
+
+    async def _register(self, event: events.UserRegistered, _: IncomingEvent) -> None:
         await self._recipients.record_registration(
             event.user_id,
             email=event.email,
@@ -53,7 +88,7 @@ class NotificationEventHandlers:
             locale=event.locale,
         )
 
-    async def profile_updated(self, event: events.ProfileUpdated, incoming: IncomingEvent) -> None:
+    async def _update_profile(self, event: events.ProfileUpdated, incoming: IncomingEvent) -> None:
         await self._recipients.record_profile(
             event.user_id,
             name=event.name,
@@ -62,75 +97,43 @@ class NotificationEventHandlers:
             at=incoming.time,
         )
 
-    async def verification_requested(
-        self, event: events.VerificationRequested, incoming: IncomingEvent
-    ) -> None:
-        expire_time = to_datetime(event.expire_time)
-        requested = notices.verification_notices(
-            event.user_id, event.email, event.code, expire_time, event.locale
-        )
-        await self._dispatcher.dispatch(requested, incoming)
 
-    async def registration_repeated(
-        self, event: events.RegistrationRepeated, incoming: IncomingEvent
-    ) -> None:
-        await self._dispatcher.dispatch(
-            notices.repeated_registration_notices(event.user_id, event.email), incoming
-        )
-
-    async def session_compromised(self, event: events.SessionCompromised, incoming: IncomingEvent) -> None:
-        await self._dispatcher.dispatch(notices.compromised_session_notices(event.user_id), incoming)
-
-    async def application_submitted(
-        self, event: events.ApplicationSubmitted, incoming: IncomingEvent
-    ) -> None:
-        await self._dispatcher.dispatch(
-            notices.submission_notices(application_facts_from_message(event.application)), incoming
-        )
-
-    async def application_moved(self, event: events.ApplicationMoved, incoming: IncomingEvent) -> None:
-        await self._dispatcher.dispatch(notices.move_notices(application_move_from_message(event)), incoming)
-
-    async def rejection_disclosed(self, event: events.RejectionDisclosed, incoming: IncomingEvent) -> None:
-        await self._dispatcher.dispatch(
-            notices.disclosed_rejection_notices(application_facts_from_message(event.application)), incoming
-        )
-
-    async def internship_state_changed(
-        self, event: events.InternshipStateChanged, incoming: IncomingEvent
-    ) -> None:
-        await self._dispatcher.dispatch(
-            notices.listing_change_notices(listing_change_from_message(event)), incoming
-        )
-
-    async def company_state_changed(self, event: events.CompanyStateChanged, incoming: IncomingEvent) -> None:
-        change = company_change_from_message(event)
-        await self._dispatcher.dispatch(notices.company_change_notices(change), incoming)
-
-    async def email_requested(self, event: events.EmailRequested, _: IncomingEvent) -> None:
-        await self._mailer.send_mail(event.notification_id)
+_ChangeRecipient = Callable[[Any, IncomingEvent], Awaitable[None]]
 
 
-NotificationEventHandler = Callable[[NotificationEventHandlers, Any, IncomingEvent], Awaitable[None]]
+def _verification_notices(event: events.VerificationRequested) -> notices.Notices:
+    expire_time = to_datetime(event.expire_time)
+    return notices.verification_notices(event.user_id, event.email, event.code, expire_time, event.locale)
 
-_DISPATCH_HANDLERS: Final[Mapping[type[Message], NotificationEventHandler]] = {
-    events.UserRegistered: NotificationEventHandlers.user_registered,
-    events.ProfileUpdated: NotificationEventHandlers.profile_updated,
-    events.VerificationRequested: NotificationEventHandlers.verification_requested,
-    events.RegistrationRepeated: NotificationEventHandlers.registration_repeated,
-    events.SessionCompromised: NotificationEventHandlers.session_compromised,
-    events.ApplicationSubmitted: NotificationEventHandlers.application_submitted,
-    events.ApplicationMoved: NotificationEventHandlers.application_moved,
-    events.RejectionDisclosed: NotificationEventHandlers.rejection_disclosed,
-    events.InternshipStateChanged: NotificationEventHandlers.internship_state_changed,
-    events.CompanyStateChanged: NotificationEventHandlers.company_state_changed,
+
+def _submission_notices(event: events.ApplicationSubmitted) -> notices.Notices:
+    return notices.submission_notices(application_facts_from_message(event.application))
+
+
+def _disclosed_rejection_notices(event: events.RejectionDisclosed) -> notices.Notices:
+    return notices.disclosed_rejection_notices(application_facts_from_message(event.application))
+
+
+_NOTICES: Final[Mapping[type[Message], Callable[[Any], notices.Notices]]] = {
+    events.VerificationRequested: _verification_notices,
+    events.RegistrationRepeated: lambda event: notices.repeated_registration_notices(
+        event.user_id, event.email
+    ),
+    events.SessionCompromised: lambda event: notices.compromised_session_notices(event.user_id),
+    events.ApplicationSubmitted: _submission_notices,
+    events.ApplicationMoved: lambda event: notices.move_notices(application_move_from_message(event)),
+    events.RejectionDisclosed: _disclosed_rejection_notices,
+    events.InternshipStateChanged: lambda event: notices.listing_change_notices(
+        listing_change_from_message(event)
+    ),
+    events.CompanyStateChanged: lambda event: notices.company_change_notices(
+        company_change_from_message(event)
+    ),
 }
-_EMAIL_HANDLERS: Final[Mapping[type[Message], NotificationEventHandler]] = {
-    events.EmailRequested: NotificationEventHandlers.email_requested
-}
+DISPATCHED_EVENTS: Final = (events.UserRegistered, events.ProfileUpdated, *_NOTICES)
 
 QUEUES: Final = (
-    WorkQueue(DISPATCH_QUEUE, tuple(_DISPATCH_HANDLERS)),
-    WorkQueue(EMAIL_QUEUE, tuple(_EMAIL_HANDLERS)),
+    WorkQueue(DISPATCH_QUEUE, DISPATCHED_EVENTS),
+    WorkQueue(EMAIL_QUEUE, (events.EmailRequested,)),
 )
 """The queues of this service."""

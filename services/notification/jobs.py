@@ -1,8 +1,13 @@
-"""The scheduled jobs of the notification service: none."""
+"""The scheduled jobs of the notification service."""
+
+from typing import Final
 
 from chassis.roles.periodic_tasks import PeriodicTask
+from services.notification.service.mailer import Mailer
+
+SEND_DUE_INTERVAL_S: Final = 2.0
 
 
-def jobs() -> tuple[PeriodicTask, ...]:
+def jobs(mailer: Mailer) -> tuple[PeriodicTask, ...]:
     """Return the jobs of the `work` role."""
-    return ()
+    return (PeriodicTask("send-due-mails", SEND_DUE_INTERVAL_S, mailer.send_due),)

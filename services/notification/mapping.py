@@ -10,7 +10,7 @@ from internshipconnect.events.v1 import events_pb2 as events
 from internshipconnect.internship.v1.internship_pb2 import InternshipState
 from internshipconnect.notification.v1 import notification_pb2 as pb
 from internshipconnect.user.v1.user_pb2 import CompanyState
-from services.notification.domain.inbox import InboxPosition, MailWasRequested, Notification
+from services.notification.domain.inbox import InboxPosition, Notification
 from services.notification.domain.notices import (
     ApplicationFacts,
     ApplicationMove,
@@ -54,11 +54,6 @@ def position_from_token(values: Sequence[Any] | None) -> InboxPosition | None:
         return None
     milliseconds, id_ = values
     return _EPOCH + milliseconds * _MILLISECOND, id_
-
-
-def event_message(event: MailWasRequested) -> events.EmailRequested:
-    """Return the message of a domain event."""
-    return events.EmailRequested(notification_id=event.notification_id, recipient_id=event.recipient_id)
 
 
 def application_facts_from_message(facts: events.ApplicationFacts) -> ApplicationFacts:

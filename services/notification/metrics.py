@@ -6,14 +6,14 @@ from prometheus_client import Counter
 
 mails_composed: Final = Counter(
     "notification_mails_composed_total",
-    "Mails written, by form: whole; bare (no text of people's in the headers) and generic (none at all) when"
-    " a second parser read something else than was meant; none when not even that could be read back.",
+    "Mails written and read back, once before they are stored and once for each further attempt, by form:"
+    " whole; bare (no text of people's in the headers) and generic (none at all) when a second parser read"
+    " something else than was meant; none when not even that could be read back.",
     ("form",),
 )
 
-mails_checked: Final = Counter(
-    "notification_mails_checked_total",
-    "Mails that were written and read back before they were queued, by the form that they then take, as in"
-    " notification_mails_composed_total; none when the mail was given up there.",
-    ("form",),
+mail_attempts: Final = Counter(
+    "notification_mail_attempts_total",
+    "Attempts to send a mail, by the state that the delivery has then: SENT, BOUNCED, QUEUED, FAILED.",
+    ("outcome",),
 )

@@ -13,7 +13,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, pas
 from jinja2.meta import find_undeclared_variables
 from jinja2.nodes import Extends, Node
 from jinja2.runtime import Context
-from prometheus_client import Counter
 
 from chassis.languages import DEFAULT_LANGUAGE, LANGUAGES
 from chassis.observability.logging import get_logger
@@ -29,7 +28,7 @@ from services.notification.locales import (
 )
 from services.notification.mail_composition import EncodedMail, MailDraft, NamedAddress, compose_mail
 from services.notification.mail_verification import mail_differences
-from services.notification.metrics import mails_checked, mails_composed
+from services.notification.metrics import mails_composed
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 SHARED_VARIABLES: Final = frozenset({"reader", "link", "language"})
@@ -97,14 +96,6 @@ class NotificationRenderer:
         body = to_single_line(self._part("inbox.txt", content, variables))
         return InboxText(title=self._subject(content, variables), body=body)
 
-    def choose_form(
-        self, mail_id: str, content: NotificationContent, addressee: Addressee, *, written_at: datetime
-    ) -> MailForm:
-        """Return the fullest form of a mail that reads back as it is meant. Raises as `render_mail`."""
-        draft = self._draft(mail_id, content, addressee, written_at)
-        form, _ = self._compose_first_right(draft, content, addressee, MailForm.WHOLE, mails_checked)
-        return form
-
     def render_mail(
         self,
         mail_id: str,
@@ -113,8 +104,8 @@ class NotificationRenderer:
         *,
         written_at: datetime,
         fullest: MailForm = MailForm.WHOLE,
-    ) -> EncodedMail:
-        """Return the mail, in no fuller form than `fullest`.
+    ) -> tuple[MailForm, EncodedMail]:
+        """Return the mail in its fullest form, up to `fullest`, that reads back as it is meant.
 
         One `mail_id` gives one Message-ID, so that repeats can be recognised. Parts that a second parser
         reads differently are left out, in two steps.
@@ -123,30 +114,17 @@ class NotificationRenderer:
             InvalidRecipientAddressError: the recipient's address is invalid.
             MailRenderingError: not even the last step can be read back.
         """
-        draft = self._draft(mail_id, content, addressee, written_at)
-        _, mail = self._compose_first_right(draft, content, addressee, fullest, mails_composed)
-        return mail
-
-    def _compose_first_right(
-        self,
-        whole: MailDraft,
-        content: NotificationContent,
-        addressee: Addressee,
-        fullest: MailForm,
-        counter: Counter,
-    ) -> tuple[MailForm, EncodedMail]:
+        whole = self._draft(mail_id, content, addressee, written_at)
         forms = list(MailForm)
         for form, draft in self._fallback_drafts(whole, content, addressee):
             if forms.index(form) < forms.index(fullest):
                 continue
             mail, wrong = _compose_and_verify(draft)
             if mail is not None:
-                counter.labels(form).inc()
+                mails_composed.labels(form).inc()
                 return form, mail
-            _log.warning(
-                "mail reads back otherwise", notification_id=whole.mail_id, form=form, differences=wrong
-            )
-        counter.labels("none").inc()
+            _log.warning("mail reads back otherwise", notification_id=mail_id, form=form, differences=wrong)
+        mails_composed.labels("none").inc()
         raise MailRenderingError("no form of this mail reads back as it was meant")
 
     def _draft(

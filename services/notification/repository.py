@@ -1,36 +1,34 @@
 """Recipients, inboxes and the delivery log in MongoDB."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
-from pymongo import IndexModel, ReturnDocument
+from pymongo import IndexModel, ReturnDocument, UpdateOne
 from pymongo.asynchronous.collection import AsyncCollection
-from pymongo.errors import BulkWriteError, DuplicateKeyError
+from pymongo.errors import BulkWriteError
 
 from chassis.aggregates import AggregateChange
 from chassis.clock import MAX_CLOCK_SKEW
+from chassis.concurrency.coalescing import Coalescer
 from chassis.ids import slot_of
-from chassis.messaging import IncomingEvent
 from chassis.mongo.documents import Document, from_document, to_document
 from chassis.mongo.provision import CollectionSpec
 from chassis.sharding.repository import Repository, SlotRepository
 from chassis.sharding.shard import Shard
 from chassis.sharding.shards import Shards
-from chassis.sharding.transactions import DUPLICATE_KEY_CODE, Transaction
+from chassis.sharding.transactions import DUPLICATE_KEY_CODE
 from services.notification.domain.inbox import (
     InboxPosition,
     MailDelivery,
     MailDeliveryState,
-    MailWasRequested,
     Notification,
     OutgoingNotification,
 )
 from services.notification.domain.recipients import Recipient
-from services.notification.mapping import event_message
 
 RECIPIENTS: Final = "recipients"
 COMPANY_RECIPIENTS: Final = "company_recipients"
@@ -38,6 +36,7 @@ NOTIFICATIONS: Final = "notifications"
 DELIVERIES: Final = "deliveries"
 
 INBOX_INDEX: Final = "inbox_newest_first"
+DUE_INDEX: Final = "due"
 UNREAD_INDEX: Final = "unread_newest_first"
 _NEWEST_FIRST: Final = [("recipient_id", 1), ("create_time", -1), ("_id", -1)]
 _DELIVERIES_KEPT_S: Final = 30 * 86_400
@@ -55,28 +54,33 @@ COLLECTIONS: Final = (
     ),
     CollectionSpec(
         DELIVERIES,
-        indexes=(IndexModel([("create_time", 1)], name="age", expireAfterSeconds=_DELIVERIES_KEPT_S),),
+        indexes=(
+            IndexModel([("create_time", 1)], name="age", expireAfterSeconds=_DELIVERIES_KEPT_S),
+            IndexModel([("lease_until", 1)], name=DUE_INDEX, sparse=True),
+        ),
         shard_key="_id",
     ),
 )
 
+MAX_SETTLED_AT_ONCE: Final = 64
+LIST_DUE_TIMEOUT_S: Final = 5.0
+
 T = TypeVar("T")
+
+_Settlement = tuple[str, UpdateOne]
+"""The ID of a delivery, and the update that stores the result of its attempt."""
 
 
 class NotificationRepository(SlotRepository):
     """All data of this service; an ID names the shard."""
 
     def __init__(self, shards: Shards) -> None:
-        super().__init__(
-            shards, resource="notifications", metrics_label=DELIVERIES, encode_event=event_message
-        )
+        super().__init__(shards, resource="notifications", metrics_label=DELIVERIES)
         self._recipients = Repository(
-            shards,
-            COLLECTIONS[0],
-            Recipient,
-            resource="recipient",
-            not_found_reason="USER_NOT_FOUND",
-            encode_event=event_message,
+            shards, COLLECTIONS[0], Recipient, resource="recipient", not_found_reason="USER_NOT_FOUND"
+        )
+        self._settlements: Coalescer[_Settlement, None] = Coalescer(
+            self._write_settlements, max_concurrent=1, max_batch=MAX_SETTLED_AT_ONCE
         )
 
     # --- recipients
@@ -102,14 +106,13 @@ class NotificationRepository(SlotRepository):
 
         await self._recipients.upsert(user_id, decide)
 
-    async def find_company_members(self, company_id: str) -> tuple[str, ...]:
-        """Return the IDs of a company's members; empty when none is known."""
-        document = (
-            await self._shards.shard_for(company_id)
-            .db[COMPANY_RECIPIENTS]
-            .find_one({"_id": company_id}, hint="_id_")
-        )
-        return tuple(document["members"]) if document else ()
+    async def find_company_members(self, company_ids: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
+        """Return the IDs of the members of those of these companies that have any; one query a shard."""
+        found: dict[str, tuple[str, ...]] = {}
+        for shard, ids in self._by_shard(dict.fromkeys(company_ids), key=lambda id_: id_).items():
+            cursor = shard.db[COMPANY_RECIPIENTS].find({"_id": {"$in": ids}}, hint="_id_")
+            found |= {document["_id"]: tuple(document["members"]) async for document in cursor}
+        return found
 
     async def add_company_member(self, company_id: str, user_id: str) -> None:
         """Add a member; a repeat changes nothing."""
@@ -125,39 +128,21 @@ class NotificationRepository(SlotRepository):
 
     # --- dispatching
 
-    async def insert_notifications(
-        self, notifications: Sequence[OutgoingNotification], handling: IncomingEvent
-    ) -> None:
-        """Store notifications and request their mails: per slot in one transaction, once per event."""
-        by_slot: dict[int, list[OutgoingNotification]] = defaultdict(list)
-        for each in notifications:
-            by_slot[slot_of(each.delivery.recipient_id)].append(each)
-        for group in by_slot.values():
-            try:
-                await self._insert_and_request_mails(group, handling)
-            except DuplicateKeyError:
-                await self._insert_missing(group)
+    async def insert_notifications(self, notifications: Sequence[OutgoingNotification]) -> set[str]:
+        """Store what is not stored yet, and return the IDs of the deliveries that this call stored.
 
-    async def _insert_missing(self, notifications: Sequence[OutgoingNotification]) -> None:
-        """Store the missing notifications of an event whose inbox row has expired, by their IDs."""
-        for each in notifications:
-            with suppress(DuplicateKeyError):
-                await self._insert_and_request_mails([each])
+        The IDs are derived from the events, so a repeat stores nothing twice.
 
-    async def _insert_and_request_mails(
-        self, notifications: Sequence[OutgoingNotification], handling: IncomingEvent | None = None
-    ) -> None:
-        """Store notifications of one slot. Raises DuplicateKeyError when one of them is there."""
-
-        async def work(tx: Transaction) -> None:
-            entries = [_document(each.notification) for each in notifications if each.notification]
-            if entries:
-                await _insert_documents(tx, NOTIFICATIONS, entries)
-            await _insert_documents(tx, DELIVERIES, [_document(each.delivery) for each in notifications])
-            for delivery in (each.delivery for each in notifications):
-                self._emit(tx, delivery.id, [MailWasRequested(delivery.id, delivery.recipient_id)])
-
-        await self._run_in_transaction(notifications[0].delivery.recipient_id, work, handling=handling)
+        Raises:
+            DomainError: UNAVAILABLE or another of a shard; a part may be stored.
+        """
+        by_shard = self._by_shard(notifications, key=lambda each: each.delivery.recipient_id)
+        stored = await asyncio.gather(
+            *(_insert_on_shard(shard, own) for shard, own in by_shard.items()), return_exceptions=True
+        )
+        if errors := [each for each in stored if isinstance(each, BaseException)]:
+            raise errors[0]
+        return set().union(*(each for each in stored if isinstance(each, set)))
 
     async def has_notification(self, recipient_id: str, template: str, about: str) -> bool:
         """Return whether this inbox holds an entry of that template about that subject."""
@@ -245,18 +230,34 @@ class NotificationRepository(SlotRepository):
         document = await self._deliveries(delivery_id).find_one({"_id": delivery_id}, hint="_id_")
         return from_document(MailDelivery, document) if document else None
 
+    async def list_due(self, now: datetime, limit: int) -> list[str]:
+        """Return up to `limit` mails of each shard whose next attempt may begin, the longest due first.
+
+        Shards that do not answer are left out. Uses the index `due`.
+        """
+
+        async def due_on(shard: Shard) -> list[str]:
+            cursor = shard.db[DELIVERIES].find({"lease_until": {"$lte": now}}, {"_id": True}, hint=DUE_INDEX)
+            return [row["_id"] for row in await cursor.sort("lease_until", 1).limit(limit).to_list()]
+
+        found = await self._shards.scatter(due_on, timeout_s=LIST_DUE_TIMEOUT_S)
+        return [delivery_id for part in found.results for delivery_id in part]
+
     async def claim_delivery(
         self, delivery_id: str, *, now: datetime, lease_until: datetime
     ) -> MailDelivery | None:
         """Take a mail for sending until the lease ends; None when it cannot be taken.
 
-        A lease that ends well after ours would was given by a clock that is ahead, and is not waited for.
+        A claim that ends well after ours would was given by a clock that is ahead, and is not waited for.
         """
-        unclaimed = {"state": {"$in": [MailDeliveryState.QUEUED, MailDeliveryState.FAILED]}}
-        leased = {"$gt": now, "$lte": lease_until + MAX_CLOCK_SKEW}
-        abandoned = {"state": MailDeliveryState.SENDING, "lease_until": {"$not": leased}}
+        claimed = {"$gt": now, "$lte": lease_until + MAX_CLOCK_SKEW}
+        abandoned = {"state": MailDeliveryState.SENDING, "lease_until": {"$not": claimed}}
+        waiting = {
+            "state": {"$in": [MailDeliveryState.QUEUED, MailDeliveryState.FAILED]},
+            "lease_until": {"$not": {"$gt": now}},
+        }
         document = await self._deliveries(delivery_id).find_one_and_update(
-            {"_id": delivery_id, "$or": [unclaimed, abandoned]},
+            {"_id": delivery_id, "$or": [waiting, abandoned]},
             {
                 "$set": {"state": MailDeliveryState.SENDING, "lease_until": lease_until},
                 "$inc": {"attempts": 1},
@@ -267,23 +268,57 @@ class NotificationRepository(SlotRepository):
         return from_document(MailDelivery, document) if document else None
 
     async def settle_delivery(
-        self, claimed: MailDelivery, state: MailDeliveryState, *, now: datetime, error: str = ""
+        self,
+        claimed: MailDelivery,
+        state: MailDeliveryState,
+        *,
+        now: datetime,
+        error: str = "",
+        next_attempt: datetime | None = None,
     ) -> None:
         """Store the result of a claimed attempt, unless a later attempt has taken over.
 
-        The encrypted fields are deleted when the mail is accepted, or refused for good.
+        The encrypted fields are deleted when the mail is accepted, or refused for good. Results that arrive
+        together are written together.
         """
-        changes: dict[str, Any] = {"$set": {"state": state, "error": error}, "$unset": {"lease_until": ""}}
+        values: Document = {"state": state, "error": error}
+        removed: list[str] = []
+        if next_attempt is None:
+            removed.append("lease_until")
+        else:
+            values["lease_until"] = next_attempt
         if state is MailDeliveryState.SENT:
-            changes["$set"]["sent_time"] = now
+            values["sent_time"] = now
         if state in (MailDeliveryState.SENT, MailDeliveryState.BOUNCED):
-            changes["$unset"]["sealed"] = ""
+            removed.append("sealed")
+        changes: Document = {"$set": values}
+        if removed:
+            changes["$unset"] = dict.fromkeys(removed, "")
         claimed_attempt = {
             "_id": claimed.id,
             "state": MailDeliveryState.SENDING,
             "attempts": claimed.attempts,
         }
-        await self._deliveries(claimed.id).update_one(claimed_attempt, changes, hint="_id_")
+        await self._settlements.submit((claimed.id, UpdateOne(claimed_attempt, changes, hint="_id_")))
+
+    async def _write_settlements(
+        self, settlements: Sequence["_Settlement"]
+    ) -> Sequence[BaseException | None]:
+        """Return the error of each settlement, that of its shard; None for those that are written."""
+        by_shard = self._by_shard(settlements, key=lambda each: each[0])
+        ended = await asyncio.gather(
+            *(
+                shard.db[DELIVERIES].bulk_write([update for _, update in own], ordered=False)
+                for shard, own in by_shard.items()
+            ),
+            return_exceptions=True,
+        )
+        errors = {
+            id_: outcome if isinstance(outcome, BaseException) else None
+            for own, outcome in zip(by_shard.values(), ended, strict=True)
+            for id_, _ in own
+        }
+        return [errors[id_] for id_, _ in settlements]
 
     def _inbox(self, recipient_id: str) -> AsyncCollection[Document]:
         return self._shards.shard_for(recipient_id).db[NOTIFICATIONS]
@@ -298,14 +333,27 @@ class NotificationRepository(SlotRepository):
         return groups
 
 
-async def _insert_documents(tx: Transaction, collection: str, documents: Sequence[Document]) -> None:
-    """Insert documents; raise DuplicateKeyError for many as for one."""
+async def _insert_on_shard(shard: Shard, notifications: Sequence[OutgoingNotification]) -> set[str]:
+    """Insert the inbox entries before the deliveries, so that none is missing where a mail was sent."""
+    await _insert_missing(
+        shard, NOTIFICATIONS, [_document(each.notification) for each in notifications if each.notification]
+    )
+    return await _insert_missing(shard, DELIVERIES, [_document(each.delivery) for each in notifications])
+
+
+async def _insert_missing(shard: Shard, collection: str, documents: Sequence[Document]) -> set[str]:
+    """Insert those of the documents that are not there yet, and return their IDs."""
+    inserted = {document["_id"] for document in documents}
+    if not documents:
+        return inserted
     try:
-        await tx.db[collection].insert_many(documents)
+        await shard.db[collection].insert_many(documents, ordered=False)
     except BulkWriteError as error:
-        if any(each["code"] == DUPLICATE_KEY_CODE for each in error.details["writeErrors"]):
-            raise DuplicateKeyError(f"{collection} holds some of these already") from error
-        raise
+        failures = error.details["writeErrors"]
+        if any(each["code"] != DUPLICATE_KEY_CODE for each in failures):
+            raise
+        inserted -= {documents[each["index"]]["_id"] for each in failures}
+    return inserted
 
 
 def _document(entity: Notification | MailDelivery) -> Document:

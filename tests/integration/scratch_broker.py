@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 
-from chassis.messaging import QueueSubscription
+from chassis.messaging import Subscription
 from chassis.messaging.consumer import EventConsumers
 from chassis.messaging.publisher import EventPublisher
 from chassis.messaging.relay import OutboxRelay
@@ -30,7 +30,7 @@ def scratch_vhost(stack: StackHandle) -> Iterator[str]:
 
 @asynccontextmanager
 async def running_worker(
-    amqp_url: str, shards: Shards, subscriptions: Sequence[QueueSubscription]
+    amqp_url: str, shards: Shards, subscriptions: Sequence[Subscription]
 ) -> AsyncIterator[None]:
     """Consume events and relay the service's own, as its role `work` does."""
     publisher = EventPublisher(amqp_url)

@@ -118,6 +118,19 @@ class ListingEvent:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ViewsEvent:
+    """Further readers of one listing."""
+
+    internship_id: str
+    company_id: str
+    views: int
+    time: datetime
+
+
+FigureEvent = ApplicationEvent | ListingEvent | ViewsEvent
+
+
+@dataclass(frozen=True, kw_only=True)
 class ListingTrack:
     """The counted facts of one listing."""
 

@@ -1,19 +1,20 @@
 """The applicants of a listing: a derived collection, in the slot of the listing."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 
+from pymongo import UpdateOne
 from pymongo.errors import DuplicateKeyError
 
 from chassis.ids import slot_of
-from chassis.messaging import IncomingEvent
 from chassis.mongo.documents import Document, from_document, to_document
 from chassis.sharding.collections import ShardCollection
 from chassis.sharding.reconciler import DerivedCollectionReconciler, iterate_pages
 from chassis.sharding.repository import SlotRepository
 from chassis.sharding.shard import Shard
 from chassis.sharding.shards import Shards
-from chassis.sharding.transactions import Transaction
 from services.application.domain.applicants import ApplicantRow
 from services.application.domain.model import ApplicationState, ListingEnding
 from services.application.repository.collections import (
@@ -31,17 +32,24 @@ class ApplicantRepository(SlotRepository):
     def __init__(self, shards: Shards) -> None:
         super().__init__(shards, resource="applicants", metrics_label=APPLICANTS)
 
-    async def put_row(self, row: ApplicantRow, incoming: IncomingEvent) -> None:
-        """Store a row, once per event, unless a newer version is stored."""
+    async def put_rows(self, rows: Iterable[ApplicantRow]) -> None:
+        """Store rows, each unless its version or a newer one is stored; a repeat changes nothing.
 
-        async def work(tx: Transaction) -> None:
-            newer = {"$gte": [{"$ifNull": ["$version", 0]}, row.version]}
-            keep = {"$cond": [newer, "$$ROOT", {"$literal": _row_document(row)}]}
-            await tx.db[APPLICANTS].update_one(
-                _row_filter(row), [{"$replaceWith": keep}], upsert=True, session=tx.session
-            )
-
-        await self._run_in_transaction(row.internship_id, work, handling=incoming)
+        Raises:
+            DomainError: UNAVAILABLE or another of a shard, whose rows may be stored in part.
+        """
+        newest: dict[str, ApplicantRow] = {}
+        for row in rows:
+            if row.id not in newest or newest[row.id].version < row.version:
+                newest[row.id] = row
+        by_shard: dict[Shard, list[ApplicantRow]] = defaultdict(list)
+        for row in newest.values():
+            by_shard[self._shards.shard_for(row.internship_id)].append(row)
+        ended = await asyncio.gather(
+            *(_put_rows_on_shard(shard, own) for shard, own in by_shard.items()), return_exceptions=True
+        )
+        if errors := [each for each in ended if isinstance(each, BaseException)]:
+            raise errors[0]
 
     async def list_of_listing(
         self, internship_id: str, states: Collection[ApplicationState], after_id: str | None, limit: int
@@ -91,6 +99,20 @@ class ApplicantRepository(SlotRepository):
         with suppress(DuplicateKeyError):
             await self._collection(ending.id, LISTING_ENDINGS).replace_one(older, document, upsert=True)
 
+    async def find_endings(self, internship_ids: Iterable[str]) -> dict[str, ListingEnding]:
+        """Return the last known states of those of these listings that have one, by ID (index `_id_`)."""
+
+        async def on_shard(shard: Shard, ids: list[str]) -> list[ListingEnding]:
+            query = {"_id": {"$in": ids}, "slot": {"$in": sorted({slot_of(id_) for id_ in ids})}}
+            found = shard.db[LISTING_ENDINGS].find(query, hint="_id_")
+            return [from_document(ListingEnding, row) async for row in found]
+
+        by_shard: dict[Shard, list[str]] = defaultdict(list)
+        for internship_id in dict.fromkeys(internship_ids):
+            by_shard[self._shards.shard_for(internship_id)].append(internship_id)
+        parts = await asyncio.gather(*(on_shard(shard, ids) for shard, ids in by_shard.items()))
+        return {ending.id: ending for part in parts for ending in part}
+
     async def get_ending(self, internship_id: str) -> ListingEnding | None:
         """Return the last known state of the listing (index `_id_`)."""
         found = await self._collection(internship_id, LISTING_ENDINGS).find_one(_ending_filter(internship_id))
@@ -113,6 +135,16 @@ class ApplicantRepository(SlotRepository):
 
     def _collection(self, internship_id: str, name: str) -> ShardCollection:
         return self._shards.shard_for(internship_id).db[name]
+
+
+async def _put_rows_on_shard(shard: Shard, rows: Sequence[ApplicantRow]) -> None:
+    await shard.db[APPLICANTS].bulk_write([_put_unless_older(row) for row in rows], ordered=False)
+
+
+def _put_unless_older(row: ApplicantRow) -> UpdateOne:
+    newer = {"$gte": [{"$ifNull": ["$version", 0]}, row.version]}
+    keep = {"$cond": [newer, "$$ROOT", {"$literal": _row_document(row)}]}
+    return UpdateOne(_row_filter(row), [{"$replaceWith": keep}], upsert=True)
 
 
 def _ending_filter(internship_id: str) -> Document:

@@ -1,6 +1,6 @@
 """The end of a listing: its live applications end with it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from chassis.clock import Clock
@@ -8,6 +8,7 @@ from chassis.concurrency.bounded_gather import gather_errors
 from chassis.errors import DomainError
 from chassis.observability.logging import get_logger
 from services.application.domain import moves
+from services.application.domain.applicants import ApplicantRow
 from services.application.domain.events import with_events
 from services.application.domain.model import UNDECIDED_STATES, ApplicationPolicy, ListingEnding
 from services.application.repository import ApplicantRepository, ApplicationRepository
@@ -67,11 +68,14 @@ class EndWithListing:
             last_id = rows[-1].id
             ending = await self._applicants.get_ending(internship_id)
 
-    async def end_if_listing_ended(self, application_id: str, internship_id: str) -> None:
-        """End an application that was submitted while its listing ended."""
-        ending = await self._applicants.get_ending(internship_id)
-        if ending is not None and ending.reason is not None:
-            await self._end_application(application_id, ending)
+    async def end_if_listings_ended(self, rows: Iterable[ApplicantRow]) -> None:
+        """End applications that were submitted while their listings ended."""
+        submitted = list(rows)
+        endings = await self._applicants.find_endings(row.internship_id for row in submitted)
+        for row in submitted:
+            ending = endings.get(row.internship_id)
+            if ending is not None and ending.reason is not None:
+                await self._end_application(row.id, ending)
 
     async def _end_each_application(self, application_ids: Sequence[str], ending: ListingEnding) -> int:
         """End each; return how many could not be ended now."""

@@ -1,10 +1,9 @@
 """The applicants of a listing: reading the list, and keeping it up to date."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from chassis.call_context import Principal
 from chassis.errors import not_found
-from chassis.messaging import IncomingEvent
 from services.application.domain.applicants import ApplicantRow
 from services.application.domain.model import ApplicationState
 from services.application.repository import ApplicantRepository
@@ -33,6 +32,6 @@ class ListApplicants:
             raise not_found("INTERNSHIP_NOT_FOUND", "internship", internship_id)
         return rows
 
-    async def update_row(self, row: ApplicantRow, incoming: IncomingEvent) -> None:
-        """Store a row: once per event, and never an older version over a newer one."""
-        await self._repository.put_row(row, incoming)
+    async def update_rows(self, rows: Sequence[ApplicantRow]) -> None:
+        """Store rows, never an older version over a newer one."""
+        await self._repository.put_rows(rows)

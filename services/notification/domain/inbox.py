@@ -1,10 +1,14 @@
 """The inbox and the delivery log."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from services.notification.domain.contents import NotificationCategory
+
+SENDING_LEASE: Final = timedelta(seconds=30)
+"""The time after which a claimed mail may be claimed again: longer than any attempt takes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +49,10 @@ class MailDelivery:
     """One mail in delivery; it shares the ID of its notification.
 
     `sealed` holds address and variables, encrypted; it is deleted as soon as the mail has been accepted or
-    refused for good. `attempts` counts from 1 with the first attempt. `form` is the fullest one that
-    read back as it was meant when the delivery was made.
+    refused for good. `attempts` counts from 1 with the first attempt. Until `lease_until` nobody else tries:
+    while SENDING it is the end of the present attempt's claim, while QUEUED the time of the next attempt; it
+    is None once there is no further one. `form` is the fullest one that read back as it was meant when the
+    delivery was made.
     """
 
     id: str
@@ -73,11 +79,3 @@ class OutgoingNotification:
 
     delivery: MailDelivery
     notification: Notification | None
-
-
-@dataclass(frozen=True, slots=True)
-class MailWasRequested:
-    """A notification with a mail to send was stored."""
-
-    notification_id: str
-    recipient_id: str

@@ -1,7 +1,8 @@
 """The use case that turns notices into inbox entries and mails."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from chassis.clock import Clock
 from chassis.errors import unavailable
@@ -9,6 +10,7 @@ from chassis.ids import new_id, slot_of
 from chassis.messaging import IncomingEvent
 from services.notification.domain.contents import NotificationContent
 from services.notification.domain.inbox import (
+    SENDING_LEASE,
     MailDelivery,
     MailDeliveryState,
     Notification,
@@ -24,6 +26,7 @@ from services.notification.domain.notices import (
 )
 from services.notification.domain.recipients import Addressee, Recipient
 from services.notification.field_cipher import FieldCipher
+from services.notification.mail_composition import EncodedMail
 from services.notification.rendering import (
     InvalidRecipientAddressError,
     MailRenderingError,
@@ -32,6 +35,22 @@ from services.notification.rendering import (
 from services.notification.repository import NotificationRepository
 
 CompanyMembers = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
+class NoticedEvent:
+    """An event with the notices that it gives."""
+
+    incoming: IncomingEvent
+    notices: Notices
+
+
+@dataclass(frozen=True)
+class ClaimedMail:
+    """A mail that was claimed when it was stored, composed already."""
+
+    delivery: MailDelivery
+    mail: EncodedMail
 
 
 class Dispatcher:
@@ -49,36 +68,41 @@ class Dispatcher:
         self._cipher = cipher
         self._clock = clock
 
-    async def dispatch(self, notices: Notices, handling: IncomingEvent) -> None:
-        """Store each notice in the inboxes of its audience and request the mails; once per event.
+    async def dispatch(self, events: Sequence[NoticedEvent], *, max_claims: int = 0) -> list[ClaimedMail]:
+        """Store the notices of each event in the inboxes of their audience, with the mails; once per event.
 
-        No notice is made of an event older than `MAX_NOTICE_AGE` (seeded or replayed history).
+        No notice is made of an event older than `MAX_NOTICE_AGE` (seeded or replayed history). Up to
+        `max_claims` mails are claimed for the caller, who has to send them: those are returned. The others
+        are due at once, for whoever looks for due mails.
 
         Raises:
             DomainError: UNAVAILABLE when a member of the audience is not known yet.
         """
-        if is_too_old_to_notify(handling.time, self._clock.now()):
-            return
-        members = await self._company_members(notices)
-        user_ids = dict.fromkeys(id_ for each in notices for id_ in _user_ids(each.audience, members))
-        known = await self._repository.find_recipients(user_ids)
-        notifications = [
-            self._build_notification(notice, user_id, addressee, handling)
-            for notice in notices
-            for user_id, addressee in _addressees(notice.audience, members, known).items()
-            if await self._may_notify(notice, user_id)
+        now = self._clock.now()
+        recent = [each for each in events if not is_too_old_to_notify(each.incoming.time, now)]
+        addressed = await self._find_addressees([notice for each in recent for notice in each.notices])
+        built: dict[str, tuple[OutgoingNotification, EncodedMail | None]] = {}
+        for event in recent:
+            for notice in event.notices:
+                for user_id, addressee in addressed.of_audience(notice.audience).items():
+                    if await self._may_notify(notice, user_id):
+                        outgoing = self._build_notification(notice, user_id, addressee, event.incoming)
+                        built[outgoing[0].delivery.id] = outgoing
+        claimed = _claim(list(built.values()), max_claims, now)
+        stored = await self._repository.insert_notifications([outgoing for outgoing, _ in claimed])
+        return [
+            ClaimedMail(outgoing.delivery, mail)
+            for outgoing, mail in claimed
+            if mail is not None and outgoing.delivery.id in stored and outgoing.delivery.attempts
         ]
-        await self._repository.insert_notifications(notifications, handling)
 
-    async def _company_members(self, notices: Notices) -> CompanyMembers:
-        members: dict[str, Sequence[str]] = {}
-        for notice in notices:
-            if isinstance(notice.audience, ToCompany) and notice.audience.company_id not in members:
-                company_id = notice.audience.company_id
-                members[company_id] = await self._repository.find_company_members(company_id)
-                if not members[company_id]:
-                    raise unavailable(f"The list of members of {company_id}")
-        return members
+    async def _find_addressees(self, notices: Notices) -> "_KnownAddressees":
+        company_ids = [each.audience.company_id for each in notices if isinstance(each.audience, ToCompany)]
+        members = await self._repository.find_company_members(company_ids) if company_ids else {}
+        if unknown := sorted(set(company_ids) - set(members)):
+            raise unavailable(f"The list of members of {', '.join(unknown)}")
+        user_ids = dict.fromkeys(id_ for each in notices for id_ in _user_ids(each.audience, members))
+        return _KnownAddressees(members, await self._repository.find_recipients(user_ids))
 
     async def _may_notify(self, notice: Notice, user_id: str) -> bool:
         earlier = notice.requires_earlier
@@ -88,35 +112,41 @@ class Dispatcher:
 
     def _build_notification(
         self, notice: Notice, user_id: str, addressee: Addressee, handling: IncomingEvent
-    ) -> OutgoingNotification:
+    ) -> tuple[OutgoingNotification, EncodedMail | None]:
+        """Return the notification, with its mail in a form that reads back as it is meant, if any does."""
         content = notice.content
         # The same event, addressee and template give the same ID in every process and on every repeat.
         seed = f"{handling.event_id}:{user_id}:{content.template}".encode()
         id_ = new_id("ntf", slot_of(user_id), at=handling.time, seed=seed)
+        now = self._clock.now()
         delivery = MailDelivery(
             id=id_,
             recipient_id=user_id,
             template=content.template,
             version=content.version,
-            create_time=self._clock.now(),
+            create_time=now,
+            lease_until=now,
             sealed=self._cipher.encrypt(content, addressee, delivery_id=id_),
         )
         entry = self._inbox_entry(delivery, notice, addressee) if content.in_inbox else None
-        return OutgoingNotification(self._with_form(delivery, content, addressee), entry)
+        composed, mail = self._compose(delivery, content, addressee)
+        return OutgoingNotification(composed, entry), mail
 
-    def _with_form(
+    def _compose(
         self, delivery: MailDelivery, content: NotificationContent, addressee: Addressee
-    ) -> MailDelivery:
-        """Return the delivery in a form that reads back as it is meant; ended when none does."""
+    ) -> tuple[MailDelivery, EncodedMail | None]:
+        """Return the delivery with the mail's form, and the mail; an ended delivery when there is none."""
         try:
-            form = self._renderer.choose_form(
+            form, mail = self._renderer.render_mail(
                 delivery.id, content, addressee, written_at=delivery.create_time
             )
         except InvalidRecipientAddressError as refusal:
-            return replace(delivery, state=MailDeliveryState.BOUNCED, sealed=None, error=str(refusal))
+            state, error, sealed = MailDeliveryState.BOUNCED, str(refusal), None
         except MailRenderingError as problem:
-            return replace(delivery, state=MailDeliveryState.FAILED, error=str(problem))
-        return replace(delivery, form=form)
+            state, error, sealed = MailDeliveryState.FAILED, str(problem), delivery.sealed
+        else:
+            return replace(delivery, form=form), mail
+        return replace(delivery, state=state, sealed=sealed, error=error, lease_until=None), None
 
     def _inbox_entry(self, delivery: MailDelivery, notice: Notice, addressee: Addressee) -> Notification:
         text = self._renderer.render_inbox_entry(notice.content, addressee)
@@ -132,22 +162,47 @@ class Dispatcher:
         )
 
 
+@dataclass(frozen=True)
+class _KnownAddressees:
+    """The members of companies, and the recipients, that a batch of notices is about."""
+
+    members: CompanyMembers
+    recipients: Mapping[str, Recipient]
+
+    def of_audience(self, audience: Audience) -> Mapping[str, Addressee]:
+        """Return the addressees of an audience. Raises UNAVAILABLE when an address is missing."""
+        if isinstance(audience, ToAddress):
+            return {audience.user_id: _addressee_at(audience, self.recipients.get(audience.user_id))}
+        user_ids = _user_ids(audience, self.members)
+        found = {id_: self.recipients[id_].addressee for id_ in user_ids if id_ in self.recipients}
+        reachable = {id_: addressee for id_, addressee in found.items() if addressee}
+        if missing := set(user_ids) - set(reachable):
+            raise unavailable(f"The address of {', '.join(sorted(missing))}")
+        return reachable
+
+
+def _claim(
+    built: Sequence[tuple[OutgoingNotification, EncodedMail | None]], max_claims: int, now: datetime
+) -> list[tuple[OutgoingNotification, EncodedMail | None]]:
+    """Return the notifications, the first `max_claims` mails as claimed for a first attempt."""
+    claimed = []
+    for outgoing, mail in built:
+        if mail is not None and max_claims > 0:
+            max_claims -= 1
+            delivery = replace(
+                outgoing.delivery,
+                state=MailDeliveryState.SENDING,
+                attempts=1,
+                lease_until=now + SENDING_LEASE,
+            )
+            claimed.append((replace(outgoing, delivery=delivery), mail))
+        else:
+            claimed.append((outgoing, mail))
+    return claimed
+
+
 def _user_ids(audience: Audience, members: CompanyMembers) -> Sequence[str]:
     return members[audience.company_id] if isinstance(audience, ToCompany) else (audience.user_id,)
-
-
-def _addressees(
-    audience: Audience, members: CompanyMembers, known: Mapping[str, Recipient]
-) -> Mapping[str, Addressee]:
-    """Return the addressees of an audience. Raises UNAVAILABLE when an address is missing."""
-    if isinstance(audience, ToAddress):
-        return {audience.user_id: _addressee_at(audience, known.get(audience.user_id))}
-    user_ids = _user_ids(audience, members)
-    found = {id_: known[id_].addressee for id_ in user_ids if id_ in known}
-    reachable = {id_: addressee for id_, addressee in found.items() if addressee}
-    if missing := set(user_ids) - set(reachable):
-        raise unavailable(f"The address of {', '.join(sorted(missing))}")
-    return reachable
 
 
 def _addressee_at(audience: ToAddress, recipient: Recipient | None) -> Addressee:

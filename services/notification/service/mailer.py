@@ -1,4 +1,4 @@
-"""Sends the requested mails.
+"""Sends the stored mails.
 
 A mail is sent at least once. This process may die between the mail server's acceptance and our writing SENT;
 the delivery then stays SENDING until its lease expires, and the mail is sent again with the same Message-ID,
@@ -6,26 +6,39 @@ by which mailboxes and mail servers can drop it. Writing SENT first would lose m
 """
 
 import asyncio
-from datetime import timedelta
+import random
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Final
 
+from chassis.call_context import CallContext, bind_call, current_principal_or_none
 from chassis.clock import Clock
+from chassis.concurrency.bounded_gather import run_for_each
 from chassis.errors import UNAVAILABLE_REASONS, DomainError, unavailable
 from chassis.observability.logging import get_logger
-from services.notification.domain.inbox import MailDelivery, MailDeliveryState
+from services.notification.domain.inbox import SENDING_LEASE, MailDelivery, MailDeliveryState
 from services.notification.field_cipher import DecryptionError, FieldCipher
+from services.notification.mail_composition import EncodedMail
 from services.notification.mail_transport import MailRefusedError, MailTransport
+from services.notification.metrics import mail_attempts
 from services.notification.rendering import (
     InvalidRecipientAddressError,
     MailRenderingError,
     NotificationRenderer,
 )
 from services.notification.repository import NotificationRepository
+from services.notification.service.dispatcher import ClaimedMail
 
-SENDING_LEASE: Final = timedelta(seconds=30)
-"""The time limit of an event handler."""
 RETRY_INTERVAL: Final = timedelta(seconds=0.25)
-MAX_ATTEMPTS: Final = 20
+MAX_SENDING: Final = 256
+"""Claimed mails that wait for the mail server or are on their way to it, in one process."""
+MAX_DUE_PER_SWEEP: Final = 100
+"""Due mails that are taken at once from each shard."""
+MAX_CONCURRENT_ATTEMPTS: Final = 32
+INITIAL_ATTEMPT_INTERVAL: Final = timedelta(seconds=1)
+MAX_ATTEMPT_INTERVAL: Final = timedelta(minutes=10)
+MAX_DELIVERY_AGE: Final = timedelta(days=1)
+"""After which a mail that cannot be sent is given up."""
 _FINISHED_STATES: Final = frozenset({MailDeliveryState.SENT, MailDeliveryState.BOUNCED})
 
 _log = get_logger()
@@ -47,6 +60,26 @@ class Mailer:
         self._renderer = renderer
         self._transport = transport
         self._clock = clock
+        self._sending: set[asyncio.Task[None]] = set()
+
+    @property
+    def free_capacity(self) -> int:
+        """How many more claimed mails this process takes now."""
+        return max(0, MAX_SENDING - len(self._sending))
+
+    def start_sending(self, mails: Sequence[ClaimedMail]) -> None:
+        """Send claimed mails in the background; an attempt that fails is repeated later, by any process."""
+        for each in mails:
+            task = asyncio.create_task(self._send_in_background(each))
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+
+    async def send_due(self) -> None:
+        """Send the mails whose time for a next attempt has come, all that this process has time for."""
+        while due := await self._repository.list_due(self._clock.now(), MAX_DUE_PER_SWEEP):
+            await run_for_each(due, self._try_due, max_concurrent=MAX_CONCURRENT_ATTEMPTS)
+            if len(due) < MAX_DUE_PER_SWEEP:
+                return
 
     async def send_mail(self, delivery_id: str) -> None:
         """Send one mail, unless it was sent or is being sent.
@@ -54,37 +87,74 @@ class Mailer:
         Raises:
             DomainError: UNAVAILABLE; a later attempt may succeed.
         """
+        if not await self._try_mail(delivery_id):
+            delivery = await self._repository.get_delivery(delivery_id)
+            if delivery is not None and delivery.state not in _FINISHED_STATES:
+                raise unavailable("Another try at this mail", retry_after_s=SENDING_LEASE.total_seconds())
+
+    async def close(self) -> None:
+        """Wait for the mails that are being sent; each takes no longer than the mail server may."""
+        if self._sending:
+            await asyncio.wait(self._sending)
+
+    async def _send_in_background(self, claimed: ClaimedMail) -> None:
+        # The deadline of the event that it was made of does not hold for it.
+        bind_call(CallContext(principal=current_principal_or_none()))
+        await self._send_claimed(claimed.delivery, claimed.mail)
+
+    async def _try_due(self, delivery_id: str) -> None:
+        await self._try_mail(delivery_id)
+
+    async def _try_mail(self, delivery_id: str) -> bool:
+        """Claim and send a mail; return False when it cannot be claimed."""
         now = self._clock.now()
         claimed = await self._repository.claim_delivery(delivery_id, now=now, lease_until=now + SENDING_LEASE)
-        if claimed is None:
-            return await self._raise_if_unfinished(delivery_id)
+        if claimed is not None:
+            await self._send_claimed(claimed, None)
+        return claimed is not None
+
+    async def _send_claimed(self, claimed: MailDelivery, composed: EncodedMail | None) -> None:
+        """Send a mail, composing it unless it is, and store the result."""
         try:
-            await self._render_and_send(claimed)
+            await self._transport.send(composed or self._compose(claimed))
         except (MailRefusedError, InvalidRecipientAddressError) as refusal:
-            return await self._settle(claimed, MailDeliveryState.BOUNCED, str(refusal))
-        except MailRenderingError as problem:
-            return await self._settle(claimed, MailDeliveryState.FAILED, str(problem))
+            await self._settle(claimed, MailDeliveryState.BOUNCED, str(refusal))
+        except (MailRenderingError, DecryptionError) as problem:
+            await self._settle(claimed, MailDeliveryState.FAILED, f"{type(problem).__name__}: {problem}")
         except Exception as problem:
-            gave_up = claimed.attempts >= MAX_ATTEMPTS or isinstance(problem, DecryptionError)
-            state = MailDeliveryState.FAILED if gave_up else MailDeliveryState.QUEUED
-            await self._settle(claimed, state, f"{type(problem).__name__}: {problem}")
-            raise
-        return await self._settle(claimed, MailDeliveryState.SENT)
+            await self._settle_failed_attempt(claimed, f"{type(problem).__name__}: {problem}")
+        else:
+            await self._settle(claimed, MailDeliveryState.SENT)
 
-    async def _raise_if_unfinished(self, delivery_id: str) -> None:
-        delivery = await self._repository.get_delivery(delivery_id)
-        if delivery is not None and delivery.state not in _FINISHED_STATES:
-            raise unavailable("Another try at this mail", retry_after_s=SENDING_LEASE.total_seconds())
-
-    async def _render_and_send(self, delivery: MailDelivery) -> None:
+    def _compose(self, delivery: MailDelivery) -> EncodedMail:
         content, addressee = self._cipher.decrypt(delivery)
-        mail = self._renderer.render_mail(
+        _, mail = self._renderer.render_mail(
             delivery.id, content, addressee, written_at=delivery.create_time, fullest=delivery.form
         )
-        await self._transport.send(mail)
+        return mail
 
-    async def _settle(self, delivery: MailDelivery, state: MailDeliveryState, error: str = "") -> None:
-        await self._record_result(delivery, state, error)
+    async def _settle_failed_attempt(self, claimed: MailDelivery, error: str) -> None:
+        now = self._clock.now()
+        if now - claimed.create_time > MAX_DELIVERY_AGE:
+            await self._settle(claimed, MailDeliveryState.FAILED, error)
+        else:
+            next_attempt = now + _attempt_interval(claimed.attempts)
+            await self._settle(claimed, MailDeliveryState.QUEUED, error, next_attempt)
+
+    async def _settle(
+        self,
+        delivery: MailDelivery,
+        state: MailDeliveryState,
+        error: str = "",
+        next_attempt: datetime | None = None,
+    ) -> None:
+        mail_attempts.labels(state).inc()
+        try:
+            await self._record_result(delivery, state, error, next_attempt)
+        except Exception as problem:
+            # The lease ends, and the mail is sent again.
+            _log.error("result of a mail not stored", notification_id=delivery.id, error=str(problem))
+            return
         _log.info(
             "mail settled",
             notification_id=delivery.id,
@@ -94,15 +164,23 @@ class Mailer:
             error=error,
         )
 
-    async def _record_result(self, delivery: MailDelivery, state: MailDeliveryState, error: str) -> None:
+    async def _record_result(
+        self, delivery: MailDelivery, state: MailDeliveryState, error: str, next_attempt: datetime | None
+    ) -> None:
         """Store the result, with retries while the claim lasts: a mail without one is sent again."""
         until = delivery.lease_until or self._clock.now()
         while True:
             try:
                 return await self._repository.settle_delivery(
-                    delivery, state, now=self._clock.now(), error=error
+                    delivery, state, now=self._clock.now(), error=error, next_attempt=next_attempt
                 )
             except DomainError as problem:
                 if problem.reason not in UNAVAILABLE_REASONS or self._clock.now() + RETRY_INTERVAL > until:
                     raise
                 await asyncio.sleep(RETRY_INTERVAL.total_seconds())
+
+
+def _attempt_interval(attempts: int) -> timedelta:
+    """Return the time until the next attempt, which doubles: a server that returns is not overrun."""
+    doubled = INITIAL_ATTEMPT_INTERVAL * 2 ** min(attempts - 1, 20)
+    return min(doubled, MAX_ATTEMPT_INTERVAL) * random.uniform(0.8, 1.2)  # noqa: S311

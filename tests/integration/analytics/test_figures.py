@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from chassis.call_context import Principal, acting_as
 from chassis.errors import DomainError
 from chassis.ids import new_id, slot_of
-from chassis.messaging import IncomingEvent
+from chassis.messaging import IncomingEvent, ReceivedEvent
 from chassis.messaging.publisher import EventPublisher, OutgoingEvent
 from chassis.sharding import outbox
 from chassis.sharding.shards import Shards
@@ -193,11 +193,8 @@ async def test_a_listing_of_another_company_or_an_unknown_one_is_not_found(
     created = acme.events[0]
     event = outbox.build_envelope(created.message, subject=listing, source="test", time=created.time)
     (subscription,) = reactions.subscriptions()
-    handler = subscription.handlers[type(created.message)]
-    await handler(
-        created.message,
-        IncomingEvent(event.id, event.type, "test", listing, created.time, "", subscription.queue),
-    )
+    incoming = IncomingEvent(event.id, event.type, "test", listing, created.time, "", subscription.queue)
+    await subscription.handle([ReceivedEvent(created.message, incoming)])
     with member_of(acme.id):
         await api.GetFunnel(pb.GetFunnelRequest(internship_id=listing), NO_CONTEXT)
     for company, asked in ((new_id("cmp"), listing), (acme.id, new_id("int"))):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chassis.ids import new_id, slot_of
-from chassis.messaging import IncomingEvent
+from chassis.messaging import IncomingEvent, ReceivedEvent
 from chassis.sharding.shards import Shards
 from internshipconnect.events.v1 import events_pb2 as events
 from services.analytics.domain.figures import ApplicationEvent, ListingEvent
@@ -57,14 +57,15 @@ class StoredSources:
 
 
 async def counted(shards: Shards, published: Sequence[TimedEvent]) -> None:
-    """Handle each event as a worker does, many at once."""
+    """Handle events as several workers do: in batches, many at once."""
     (subscription,) = AnalyticsEventHandlers(FigureRepository(shards)).subscriptions()
 
-    async def handle(each: TimedEvent) -> None:
+    def received(each: TimedEvent) -> ReceivedEvent:
         incoming = IncomingEvent(new_id("evt"), "", "test", each.subject, each.time, "", subscription.queue)
-        await subscription.handlers[type(each.message)](each.message, incoming)
+        return ReceivedEvent(each.message, incoming)
 
-    await asyncio.gather(*map(handle, published))
+    batches = [published[start : start + 3] for start in range(0, len(published), 3)]
+    await asyncio.gather(*(subscription.handle([received(each) for each in batch]) for batch in batches))
 
 
 async def figures(shards: Shards) -> dict[str, Any]:

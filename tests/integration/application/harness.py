@@ -16,7 +16,7 @@ from chassis.errors import DomainError, domain_error
 from chassis.grpc.client import Peers
 from chassis.grpc.error_status import STATUS_DETAILS_METADATA_KEY, error_to_status, status_code_of
 from chassis.ids import new_id
-from chassis.messaging import IncomingEvent
+from chassis.messaging import BatchSubscription, IncomingEvent, ReceivedEvent, Subscription
 from chassis.page_tokens import PageTokens
 from chassis.sharding.shards import Shards
 from internshipconnect.application.v1 import application_pb2 as pb
@@ -300,9 +300,9 @@ class ApplicationHarness:
     async def deliver(self) -> None:
         """Deliver the undelivered events of the outboxes to the handlers."""
         handlers = {
-            kind.DESCRIPTOR.name: (subscription.queue, handler)
+            kind.DESCRIPTOR.name: subscription
             for subscription in self.handlers.subscriptions()
-            for kind, handler in subscription.handlers.items()
+            for kind in subscription.work_queue.event_types
         }
         for shard in self.shards.all_shards():
             for row in await shard.db["outbox"].find().to_list():
@@ -311,8 +311,16 @@ class ApplicationHarness:
                 if event.id in self.delivered or message.DESCRIPTOR.name not in handlers:
                     continue
                 self.delivered.add(event.id)
-                queue, handler = handlers[message.DESCRIPTOR.name]
-                await handler(message, to_incoming(event, queue))
+                await handle_event(handlers[message.DESCRIPTOR.name], message, event)
+
+
+async def handle_event(subscription: Subscription, message: Message, event: events.Event) -> None:
+    """Give one event to the handler of its queue."""
+    incoming = to_incoming(event, subscription.queue)
+    if isinstance(subscription, BatchSubscription):
+        await subscription.handle([ReceivedEvent(message, incoming)])
+    else:
+        await subscription.handlers[type(message)](message, incoming)
 
 
 def state_value(name: str) -> pb.ApplicationState.ValueType:

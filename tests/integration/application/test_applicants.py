@@ -1,5 +1,6 @@
 """The company's list of a listing's applicants."""
 
+from chassis.messaging import ReceivedEvent
 from internshipconnect.application.v1 import application_pb2 as pb
 from internshipconnect.events.v1 import events_pb2 as events
 from tests.integration.application.harness import ApplicationHarness, reason_of, state_value, to_incoming
@@ -45,9 +46,35 @@ async def test_events_in_any_order_and_number_lead_to_the_newest_state(world: Ap
     for event in [each for each in published if each.subject == submitted.id] * 2:
         message = events.ApplicationMoved() if event.type.endswith("moved") else events.ApplicationSubmitted()
         event.data.Unpack(message)
-        await world.handlers.application_changed(message, to_incoming(event, "application-views"))  # type: ignore[arg-type]
+        received = ReceivedEvent(message, to_incoming(event, "application-views"))
+        await world.handlers.applications_changed([received])
     [card] = await listed(world, listing.id)
     assert card.state == pb.APPLICATION_STATE_INTERVIEW
+
+
+async def test_a_batch_in_any_order_with_repeats_leads_to_the_newest_state(world: ApplicationHarness) -> None:
+    listing, other = world.listing(), world.listing()
+    moving = await world.submit(world.student(), listing.id)
+    await world.move(world.member(), moving.id, "SHORTLISTED", "INTERVIEW")
+    staying = [await world.submit(world.student(), each.id) for each in (listing, other)]
+    received = []
+    for id_ in (moving.id, *(each.id for each in staying)):
+        rows = await world.shards.shard_for(id_).db["outbox"].find().sort("_id", -1).to_list()
+        for event in map(events.Event.FromString, (row["event"] for row in rows)):
+            if event.subject == id_:
+                is_move = event.type.endswith("moved")
+                message = events.ApplicationMoved() if is_move else events.ApplicationSubmitted()
+                event.data.Unpack(message)
+                received.append(ReceivedEvent(message, to_incoming(event, "application-views")))
+    await world.handlers.applications_changed([*received, *reversed(received)])
+    await world.handlers.applications_changed(received[1:])
+    states = {card.application_id: card.state for card in await listed(world, listing.id)}
+    assert states == {
+        moving.id: pb.APPLICATION_STATE_INTERVIEW,
+        staying[0].id: pb.APPLICATION_STATE_SUBMITTED,
+    }
+    [card] = await listed(world, other.id)
+    assert card.application_id == staying[1].id
 
 
 async def test_a_listing_without_applicants_is_an_empty_list_for_its_company(

@@ -1,5 +1,6 @@
 """The notification service in this process, on real stores and with a mail server of the test's own."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from google.protobuf.message import Message
 
 from chassis.clock import SystemClock
 from chassis.ids import new_id
+from chassis.messaging import IncomingEvent, ReceivedEvent
 from chassis.messaging.publisher import EventPublisher, OutgoingEvent
 from chassis.sharding import outbox
 from chassis.sharding.shards import Shards
@@ -137,6 +139,11 @@ class NotificationHarness:
         await wait_until_condition(lambda: self.store.find_recipients([user_id]))
         return user_id
 
+    async def handle(self, message: Message, incoming: IncomingEvent) -> None:
+        """Handle one event as the worker does, and wait until its mails have been tried."""
+        await self.handlers.handle_events([ReceivedEvent(message, incoming)])
+        await self.mailer.close()
+
     async def settled(self, *delivery_ids: str) -> None:
         """Return when these mails are sent or have failed."""
 
@@ -166,8 +173,15 @@ async def service(
 
 @pytest.fixture
 async def at_work(service: NotificationHarness) -> AsyncIterator[NotificationHarness]:
+    async def send_due_again_and_again() -> None:
+        while True:
+            await service.mailer.send_due()
+            await asyncio.sleep(0.2)
+
     async with running_worker(service.amqp_url, service.shards, service.handlers.subscriptions()):
+        sending = asyncio.create_task(send_due_again_and_again())
         yield service
+        sending.cancel()
 
 
 def application(student_id: str, company_id: str) -> events.ApplicationFacts:

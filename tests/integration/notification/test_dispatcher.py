@@ -8,15 +8,21 @@ import pytest
 
 from chassis.errors import DomainError
 from chassis.ids import new_id, slot_of
+from chassis.message_fields import to_datetime
 from chassis.messaging import IncomingEvent
 from chassis.sharding import rebalance
 from internshipconnect.events.v1 import events_pb2 as events
 from services.notification import mail_composition, rendering
 from services.notification.domain.inbox import MailDeliveryState, MailForm, Notification
-from services.notification.domain.notices import compromised_session_notices, submission_notices
+from services.notification.domain.notices import (
+    compromised_session_notices,
+    submission_notices,
+    verification_notices,
+)
 from services.notification.mail_composition import EncodedMail, MailDraft
 from services.notification.mapping import application_facts_from_message
 from services.notification.repository import DELIVERIES, NOTIFICATIONS
+from services.notification.service.dispatcher import NoticedEvent
 from tests.integration.notification.conftest import (
     ControlledMailServer,
     NotificationHarness,
@@ -51,7 +57,8 @@ def incoming(subject: str) -> IncomingEvent:
 
 async def handle_once(service: NotificationHarness, user_id: str) -> str:
     """Notify a user without sending the mail; return the delivery's ID."""
-    await service.dispatcher.dispatch(compromised_session_notices(user_id), incoming(user_id))
+    noticed = NoticedEvent(incoming(user_id), compromised_session_notices(user_id))
+    assert await service.dispatcher.dispatch([noticed]) == []
     (entry,) = await inbox(service, user_id)
     return entry.id
 
@@ -144,7 +151,10 @@ async def test_a_code_reaches_the_mailbox_and_can_be_read_nowhere_else(
     user = new_id("usr")
     event = events.VerificationRequested(user_id=user, email="new@example.org", name="N", code="493817")
     event.expire_time.FromDatetime(datetime.now(UTC) + timedelta(minutes=15))
-    await service.handlers.verification_requested(event, incoming(user))
+    noticed = NoticedEvent(
+        incoming(user), verification_notices(user, event.email, event.code, to_datetime(event.expire_time))
+    )
+    await service.dispatcher.dispatch([noticed])
 
     database = service.shards.shard_for(user).db
     assert await database[NOTIFICATIONS].count_documents({}) == 0
@@ -172,17 +182,14 @@ async def test_the_first_mail_is_in_the_language_of_the_registration_and_so_are_
         user_id=user, email="new@example.org", name="N", code="493817", locale="de"
     )
     event.expire_time.FromDatetime(datetime.now(UTC) + timedelta(minutes=15))
-    await service.handlers.verification_requested(event, incoming(user))
-    row = await service.shards.shard_for(user).db[DELIVERIES].find_one({})
-    assert row is not None
-    await service.mailer.send_mail(row["_id"])
+    await service.handle(event, incoming(user))
     (mail,) = mail_server.to("new@example.org")
     body = mail.get_body(("plain",))
     assert body is not None
     assert "Sie" in body.get_content()
 
     registered = events.UserRegistered(user_id=user, email="new@example.org", name="N", locale="de")
-    await service.handlers.user_registered(registered, incoming(user))
+    await service.handle(registered, incoming(user))
     known = (await service.store.find_recipients([user]))[user].addressee
     assert known is not None
     assert known.locale == "de"
@@ -200,10 +207,10 @@ async def test_a_mail_whose_headers_would_read_otherwise_is_queued_without_what_
 
     user = new_id("usr")
     registered = events.UserRegistered(user_id=user, email="ada@example.org", name="Ada")
-    await service.handlers.user_registered(registered, incoming(user))
+    await service.handle(registered, incoming(user))
     monkeypatch.setattr(rendering, "compose_mail", spoil_names)
     notices = submission_notices(application_facts_from_message(application(user, new_id("cmp"))))
-    await service.dispatcher.dispatch(notices[:1], incoming(user))
+    await service.dispatcher.dispatch([NoticedEvent(incoming(user), notices[:1])])
     (entry,) = await inbox(service, user)
     delivery = await service.store.get_delivery(entry.id)
     assert delivery is not None
@@ -215,7 +222,7 @@ async def test_a_mail_to_what_is_no_address_is_ended_before_it_is_queued(
 ) -> None:
     user = new_id("usr")
     registered = events.UserRegistered(user_id=user, email="no address", name="Ada")
-    await service.handlers.user_registered(registered, incoming(user))
+    await service.handle(registered, incoming(user))
     delivery_id = await handle_once(service, user)
     delivery = await service.store.get_delivery(delivery_id)
     assert delivery is not None
@@ -313,15 +320,79 @@ async def test_a_sent_mail_is_never_sent_again(
     assert len(mail_server.to(address("Ada"))) == 1
 
 
-async def test_an_event_whose_inbox_row_has_expired_still_notifies_only_once(
-    at_work: NotificationHarness,
+async def test_a_repeated_event_notifies_and_claims_only_once(at_work: NotificationHarness) -> None:
+    user = await at_work.register("Ada")
+    noticed = NoticedEvent(incoming(user), compromised_session_notices(user))
+    first = await at_work.dispatcher.dispatch([noticed, noticed], max_claims=5)
+    assert len(first) == 1
+    assert await at_work.dispatcher.dispatch([noticed], max_claims=5) == []
+    assert len(await inbox(at_work, user)) == 1
+
+
+async def test_a_batch_notifies_all_but_those_of_an_event_that_has_to_wait(
+    at_work: NotificationHarness, mail_server: ControlledMailServer
+) -> None:
+    known = [await at_work.register(name) for name in ("Ada", "Ben", "Cem")]
+    late = new_id("usr")
+    for user in (known[0], late, *known[1:]):
+        await at_work.hear(events.SessionCompromised(user_id=user), user)
+    await wait_until(lambda: len(mail_server.mails) >= 3)
+    await at_work.register("Dora", user_id=late)
+    await wait_until(lambda: mail_server.to(address("Dora")))
+    for user in (*known, late):
+        assert len(await inbox(at_work, user)) == 1
+    assert len(mail_server.mails) == 4
+
+
+async def test_mails_beyond_what_a_process_claims_are_sent_by_the_next_sweep(
+    at_work: NotificationHarness, mail_server: ControlledMailServer
+) -> None:
+    users = [await at_work.register(f"Reader {number}") for number in range(5)]
+    noticed = [NoticedEvent(incoming(user), compromised_session_notices(user)) for user in users]
+    claimed = await at_work.dispatcher.dispatch(noticed, max_claims=2)
+    assert len(claimed) == 2
+    await wait_until(lambda: len(mail_server.mails) >= 3)
+    at_work.mailer.start_sending(claimed)
+    await at_work.mailer.close()
+    assert sorted(str(mail["To"]) for mail in mail_server.mails) == sorted(
+        f'"Reader {number}" <{address(f"Reader {number}")}>' for number in range(5)
+    )
+
+
+async def test_claimed_mails_whose_process_dies_are_sent_when_their_lease_ends(
+    at_work: NotificationHarness, mail_server: ControlledMailServer
 ) -> None:
     user = await at_work.register("Ada")
-    again = incoming(user)
-    await at_work.dispatcher.dispatch(compromised_session_notices(user), again)
-    await at_work.shards.shard_for(user).db["inbox"].delete_many({})
-    await at_work.dispatcher.dispatch(compromised_session_notices(user), again)
-    assert len(await inbox(at_work, user)) == 1
+    noticed = NoticedEvent(incoming(user), compromised_session_notices(user))
+    (lost,) = await at_work.dispatcher.dispatch([noticed], max_claims=1)
+    deliveries = at_work.shards.shard_for(lost.delivery.id).db[DELIVERIES]
+    assert mail_server.mails == []
+    over = {"$set": {"lease_until": datetime.now(UTC) - timedelta(seconds=1)}}
+    await deliveries.update_one({"_id": lost.delivery.id}, over)
+    await at_work.settled(lost.delivery.id)
+    assert len(mail_server.to(address("Ada"))) == 1
+
+
+async def test_a_mail_that_cannot_be_sent_for_a_day_is_given_up(
+    service: NotificationHarness, mail_server: ControlledMailServer
+) -> None:
+    user = new_id("usr")
+    registered = events.UserRegistered(user_id=user, email="ada@example.org", name="Ada")
+    await service.handle(registered, incoming(user))
+    delivery_id = await handle_once(service, user)
+    mail_server.stop()
+    deliveries = service.shards.shard_for(delivery_id).db[DELIVERIES]
+    await service.mailer.send_due()
+    waiting = await service.store.get_delivery(delivery_id)
+    assert waiting is not None and waiting.state is MailDeliveryState.QUEUED
+    assert waiting.lease_until is not None and waiting.lease_until > datetime.now(UTC)
+    old = {"$set": {"create_time": datetime.now(UTC) - timedelta(days=2), "lease_until": datetime.now(UTC)}}
+    await deliveries.update_one({"_id": delivery_id}, old)
+    await service.mailer.send_due()
+    given_up = await service.store.get_delivery(delivery_id)
+    assert given_up is not None
+    assert (given_up.state, given_up.lease_until) == (MailDeliveryState.FAILED, None)
+    mail_server.start()
 
 
 async def test_an_undone_rejection_is_notified_requires_earlier_the_rejection_was(
@@ -330,12 +401,10 @@ async def test_an_undone_rejection_is_notified_requires_earlier_the_rejection_wa
     student = await at_work.register("Ada")
     unaware = application(student, new_id("cmp"))
     aware = application(student, new_id("cmp"))
-    await at_work.handlers.rejection_disclosed(
-        events.RejectionDisclosed(application=aware), incoming(aware.application_id)
-    )
+    await at_work.handle(events.RejectionDisclosed(application=aware), incoming(aware.application_id))
     for facts in (unaware, aware):
         undone = events.ApplicationMoved(application=facts, to=5, actor=2, **{"from": 10})  # type: ignore[arg-type]
-        await at_work.handlers.application_moved(undone, incoming(facts.application_id))
+        await at_work.handle(undone, incoming(facts.application_id))
     told = {(entry.template, entry.about) for entry in await inbox(at_work, student)}
     assert told == {
         ("application_not_selected", aware.application_id),

@@ -144,7 +144,7 @@ def test_whatever_people_type_the_headers_are_ours_and_the_words_are_theirs(
 ) -> None:
     content, reader = content_of(kind, text), Addressee(email="ada@example.org", name=name, locale=language)
     before = counted("whole")
-    raw = mails.render_mail("ntf_1", content, reader, written_at=WRITTEN_AT).raw
+    raw = mails.render_mail("ntf_1", content, reader, written_at=WRITTEN_AT)[1].raw
     assert counted("whole") == before + 1
     headers = header_lines(raw)
     shown = truncate_text(to_single_line(name), MAX_NAME_CHARS) if kind.named else ""
@@ -243,7 +243,7 @@ def test_a_mail_whose_headers_read_back_wrong_goes_out_without_what_people_typed
     monkeypatch.setattr(mails_module, "compose_mail", spoiling(lambda letter: bool(letter.to.name)))
     before = counted("bare")
     reader = Addressee(email="olga@example.org", name="Olga")
-    raw = mails.render_mail("ntf_1", APPLICANT, reader, written_at=WRITTEN_AT).raw
+    raw = mails.render_mail("ntf_1", APPLICANT, reader, written_at=WRITTEN_AT)[1].raw
     headers = header_lines(raw)
     assert headers["To"] == "olga@example.org"
     assert headers["Subject"] == "News from InternshipConnect"
@@ -255,14 +255,14 @@ def test_what_reads_back_wrong_is_found_before_the_mail_is_queued(
     mails: NotificationRenderer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reader = Addressee(email="olga@example.org", name="Olga")
-    assert mails.choose_form("ntf_1", APPLICANT, reader, written_at=WRITTEN_AT) is MailForm.WHOLE
+    assert mails.render_mail("ntf_1", APPLICANT, reader, written_at=WRITTEN_AT)[0] is MailForm.WHOLE
     monkeypatch.setattr(mails_module, "compose_mail", spoiling(lambda letter: bool(letter.to.name)))
-    assert mails.choose_form("ntf_1", APPLICANT, reader, written_at=WRITTEN_AT) is MailForm.BARE
+    assert mails.render_mail("ntf_1", APPLICANT, reader, written_at=WRITTEN_AT)[0] is MailForm.BARE
     monkeypatch.setattr(mails_module, "compose_mail", spoiling(lambda letter: "Eve" in letter.text))
-    assert mails.choose_form("ntf_1", APPLICANT, reader, written_at=WRITTEN_AT) is MailForm.GENERIC
+    assert mails.render_mail("ntf_1", APPLICANT, reader, written_at=WRITTEN_AT)[0] is MailForm.GENERIC
     monkeypatch.setattr(mails_module, "compose_mail", spoiling(lambda letter: True))
     with pytest.raises(MailRenderingError):
-        mails.choose_form("ntf_1", APPLICANT, reader, written_at=WRITTEN_AT)
+        mails.render_mail("ntf_1", APPLICANT, reader, written_at=WRITTEN_AT)
 
 
 @pytest.mark.parametrize("typed", HOSTILE)
@@ -270,12 +270,12 @@ def test_what_people_type_reads_back_as_it_is_meant_before_the_mail_is_queued(
     mails: NotificationRenderer, typed: str
 ) -> None:
     content, reader = replace(APPLICANT, student_name=typed), Addressee(email="o@example.org", name=typed)
-    assert mails.choose_form("ntf_1", content, reader, written_at=WRITTEN_AT) is MailForm.WHOLE
+    assert mails.render_mail("ntf_1", content, reader, written_at=WRITTEN_AT)[0] is MailForm.WHOLE
 
 
 def test_a_mail_that_was_queued_bare_goes_out_bare(mails: NotificationRenderer) -> None:
     reader = Addressee(email="olga@example.org", name="Olga")
-    raw = mails.render_mail("ntf_1", APPLICANT, reader, written_at=WRITTEN_AT, fullest=MailForm.BARE).raw
+    raw = mails.render_mail("ntf_1", APPLICANT, reader, written_at=WRITTEN_AT, fullest=MailForm.BARE)[1].raw
     assert header_lines(raw)["To"] == "olga@example.org"
     assert header_lines(raw)["Subject"] == "News from InternshipConnect"
 
@@ -284,9 +284,10 @@ def test_a_mail_whose_body_reads_back_wrong_says_only_where_to_look(
     mails: NotificationRenderer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mails_module, "compose_mail", spoiling(lambda letter: "Eve" in letter.text))
-    raw = mails.render_mail(
+    _, mail = mails.render_mail(
         "ntf_1", APPLICANT, Addressee(email="o@example.org", locale="de"), written_at=WRITTEN_AT
-    ).raw
+    )
+    raw = mail.raw
     assert header_lines(raw)["Subject"] == "Neues von InternshipConnect"
     assert "https://internships.example/app/applications/app_1?lang=de" in body(raw, "plain")
     assert "Eve" not in body(raw, "plain") + body(raw, "html")
@@ -306,7 +307,7 @@ def test_only_a_local_part_beyond_ascii_needs_smtputf8(mails: NotificationRender
     content = VerificationCode(code="12345678", expire_time=WRITTEN_AT)
 
     def to(address: str) -> EncodedMail:
-        return mails.render_mail("ntf_1", content, Addressee(email=address), written_at=WRITTEN_AT)
+        return mails.render_mail("ntf_1", content, Addressee(email=address), written_at=WRITTEN_AT)[1]
 
     assert to("a@münchen.de").recipient == to("a@xn--mnchen-3ya.de").recipient == "a@xn--mnchen-3ya.de"
     assert not to("a@münchen.de").needs_smtputf8

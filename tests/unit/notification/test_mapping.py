@@ -8,11 +8,10 @@ from internshipconnect.events.v1 import events_pb2 as events
 from internshipconnect.notification.v1 import notification_pb2 as pb
 from internshipconnect.user.v1 import user_pb2 as user
 from services.notification.domain.contents import NotificationCategory
-from services.notification.domain.inbox import MailWasRequested, Notification
+from services.notification.domain.inbox import Notification
 from services.notification.mapping import (
     application_move_from_message,
     company_change_from_message,
-    event_message,
     notification_message,
     position_from_token,
     position_to_token,
@@ -60,9 +59,3 @@ def test_a_decision_on_a_company_names_its_state() -> None:
     event = events.CompanyStateChanged(company_id="cmp_1", to=user.COMPANY_STATE_VERIFIED, reason="Checked.")
     change = company_change_from_message(event)
     assert (change.company_id, change.to_state, change.reason) == ("cmp_1", "VERIFIED", "Checked.")
-
-
-def test_a_requested_mail_names_the_notification_and_its_recipient() -> None:
-    assert event_message(MailWasRequested("ntf_1", "usr_1")) == events.EmailRequested(
-        notification_id="ntf_1", recipient_id="usr_1"
-    )

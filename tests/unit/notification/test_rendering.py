@@ -55,7 +55,7 @@ def sample(kind: type[NotificationContent], **given: Any) -> NotificationContent
 
 def raw(mails: NotificationRenderer, content: NotificationContent, reader: Addressee = READER) -> bytes:
     """Return the mail's bytes."""
-    return mails.render_mail("ntf_1", content, reader, written_at=WRITTEN_AT).raw
+    return mails.render_mail("ntf_1", content, reader, written_at=WRITTEN_AT)[1].raw
 
 
 def written(

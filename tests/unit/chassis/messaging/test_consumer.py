@@ -10,11 +10,11 @@ import pytest
 from chassis.call_context import Principal, current_principal, remaining_s
 from chassis.errors import DomainError, unavailable
 from chassis.messaging import IncomingEvent, QueueSubscription, consumer
-from chassis.messaging.consumer import EventConsumers
-from chassis.messaging.consumer_connection import Ack, BrokerDelivery, DeadLetter, Outcome, Retry
+from chassis.messaging.consumer_connection import Ack, DeadLetter, Outcome, Retry
 from chassis.observability.tracing import continue_trace, current_traceparent
 from chassis.sharding import outbox
 from internshipconnect.events.v1.events_pb2 import Event, UserRegistered, UserVerified
+from tests.fakes.recording_broker import RecordingBroker
 from tests.virtual_time import in_virtual_time
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -31,12 +31,8 @@ def event(message: Any = None) -> Event:
 
 
 async def verdict(handler: Handled, body: bytes | None = None) -> Outcome:
-    subscription = QueueSubscription("q", {UserVerified: handler})
-    consumers = EventConsumers("amqp://nowhere", [subscription], name="user")
-    delivery = BrokerDelivery(
-        subscription, event().SerializeToString() if body is None else body, 1, message=None
-    )
-    return await asyncio.create_task(consumers._process(delivery))
+    async with RecordingBroker(QueueSubscription("q", {UserVerified: handler})) as broker:
+        return await broker.deliver(event().SerializeToString() if body is None else body)
 
 
 async def test_a_handler_gets_the_message_and_its_attributes() -> None:
@@ -126,16 +122,13 @@ async def test_news_of_one_subject_is_handled_in_its_order_while_others_do_not_w
         await asyncio.sleep(0.01)
         steps.append(f"{incoming.subject} {message.user_id} ends")
 
-    subscription = QueueSubscription("q", {UserVerified: handle})
-    consumers = EventConsumers("amqp://nowhere", [subscription], name="user")
-
-    def arrives(subject: str, text: str) -> asyncio.Task[Outcome]:
+    def arrives(subject: str, text: str) -> asyncio.Future[Outcome]:
         arrived = event(UserVerified(user_id=text))
         arrived.subject = subject
-        delivery = BrokerDelivery(subscription, arrived.SerializeToString(), 1, message=None)
-        return asyncio.create_task(consumers._process(delivery))
+        return broker.deliver(arrived.SerializeToString())
 
-    await asyncio.gather(arrives("usr_1", "first"), arrives("usr_1", "second"), arrives("usr_2", "other"))
+    async with RecordingBroker(QueueSubscription("q", {UserVerified: handle})) as broker:
+        await asyncio.gather(arrives("usr_1", "first"), arrives("usr_1", "second"), arrives("usr_2", "other"))
     assert [step for step in steps if step.startswith("usr_1")] == [
         "usr_1 first begins",
         "usr_1 first ends",
