@@ -6,13 +6,13 @@ import shutil
 from devstack import (
     binaries,
     control_plane,
-    credentials,
     fault_proxy_process,
     foreign_port_owners,
     mongo,
     rabbit,
     rate_limiter,
     redis_cluster,
+    service_keys,
     stubs,
 )
 from devstack.local_cluster import LocalCluster
@@ -104,7 +104,7 @@ def write_configuration(stack: Stack) -> None:
     topology, secrets = stack.topology, stack.credentials
     for folder in (topology.etc_folder, topology.data_folder, topology.logs_folder, topology.run_folder):
         folder.mkdir(parents=True, exist_ok=True)
-    credentials.ensure_service_keys(topology, [*topology.services, OPERATOR_SERVICE])
+    service_keys.ensure_service_keys(topology, [*topology.services, OPERATOR_SERVICE])
     mongo.write_mongod_files(topology, secrets)
     redis_cluster.write_redis_files(topology, secrets)
     rabbit.write_rabbit_files(topology, secrets)
