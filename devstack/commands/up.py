@@ -59,8 +59,8 @@ def _seed_once(found: Topology, steps: StepProgress) -> None:
     if found.seeded_marker.exists():
         return
     # Only here: the services' libraries take a second to load.
+    from devstack.seed.seed_plan import SeedRequest  # noqa: PLC0415
     from devstack.seed.seeding import print_seed_logins, seed_with_progress  # noqa: PLC0415
-    from devstack.seed.stack_seeding import SeedRequest  # noqa: PLC0415
 
     seed_with_progress(found, SeedRequest(), steps)
     print_seed_logins()

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from devstack.seed import wording
 from devstack.seed.places import SEED_COUNTRIES, SeedCity, draw_city, make_company_names, make_person_name
@@ -87,6 +87,14 @@ class SeedListing:
     respond_within_days: int
 
 
+class SeedIntake(NamedTuple):
+    """What applications for a listing depend on."""
+
+    outcome: ListingOutcome
+    days_until_deadline: int
+    openings: int
+
+
 @dataclass(frozen=True)
 class SeedApplication:
     """An application of a student for a listing, by their indices, and the states that it passes.
@@ -130,13 +138,19 @@ class Population:
 
     def students(self) -> Iterator[SeedStudent]:
         """Yield all students, in order."""
-        return (self._student(index) for index in range(self.student_count))
+        return (self.student(index) for index in range(self.student_count))
 
     def listings(self) -> Iterator[SeedListing]:
         """Yield all listings, in order."""
-        return (self._listing(index) for index in range(self.listing_count))
+        return (self.listing(index) for index in range(self.listing_count))
 
-    def applications(self, count: int, listings: Sequence[SeedListing]) -> Iterator[SeedApplication]:
+    def intakes(self) -> list[SeedIntake]:
+        """Return what applications depend on, of all listings, in order: that is little enough to keep."""
+        return [SeedIntake(each.outcome, each.days_until_deadline, each.openings) for each in self.listings()]
+
+    def applications(
+        self, count: int, listings: Sequence[SeedIntake | SeedListing]
+    ) -> Iterator[SeedApplication]:
         """Yield applications for listings that take them, no student twice for the same one."""
         dice = self._random("applications")
         taking = [
@@ -184,7 +198,8 @@ class Population:
             trades=trades,
         )
 
-    def _student(self, index: int) -> SeedStudent:
+    def student(self, index: int) -> SeedStudent:
+        """Return the student of this index."""
         dice = self._random("student", index)
         trade, city = dice.choice(TRADES), draw_city(dice)
         major = dice.choice(trade.majors)
@@ -199,7 +214,8 @@ class Population:
             searchable=dice.random() < 0.6,
         )
 
-    def _listing(self, index: int) -> SeedListing:
+    def listing(self, index: int) -> SeedListing:
+        """Return the listing of this index."""
         dice = self._random("listing", index)
         is_shown = index < SHOWCASE_LISTINGS
         company = 0 if is_shown or index % SHOWCASE_INTERVAL == 0 else dice.randrange(len(self.companies))
