@@ -2,19 +2,24 @@
 
 import asyncio
 import importlib
+import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from pymongo.errors import BulkWriteError
 
+from chassis.aggregates import Aggregate
 from chassis.clock import SystemClock
+from chassis.concurrency.retry import RetryPolicy, retry_call_async
+from chassis.errors import UNAVAILABLE_REASONS, DomainError, unavailable
 from chassis.ids import slot_of_key
 from chassis.mongo.documents import Document
 from chassis.service_definition import ServiceResources
 from chassis.sharding.reconciler import find_existing_ids
+from chassis.sharding.repository import Repository
 from chassis.sharding.shard import Shard
 from chassis.sharding.shards import Shards
 from chassis.sharding.transactions import DUPLICATE_KEY_CODE
@@ -25,6 +30,11 @@ from ops.service_names import SERVICES
 
 MAX_DOCUMENTS_PER_INSERT: Final = 1_000
 MAX_CONCURRENT_INSERTS: Final = 6
+WAIT_TIMEOUT_S: Final = 120.0
+SEED_RETRY_POLICY: Final = RetryPolicy(initial_s=1.0, max_s=1.0, jitter=0)
+
+A = TypeVar("A", bound=Aggregate)
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -57,25 +67,42 @@ class BulkStore:
 
     async def existing_ids(self, place: Place, ids: Collection[str]) -> set[str]:
         """Return those of these IDs that are stored."""
-        return await find_existing_ids(self.shards(place.service), place.collection, ids)
+        shards = self.shards(place.service)
+        return await retry_while_unavailable(lambda: find_existing_ids(shards, place.collection, ids))
+
+    async def get_each(self, repository: Repository[A], ids: Iterable[str]) -> list[A]:
+        """Return those of these aggregates that exist."""
+        wanted = list(ids)
+
+        async def read() -> list[A]:
+            found = await repository.get_each(wanted)
+            if found.unavailable_ids:
+                raise unavailable("a shard")
+            return found.items
+
+        return await retry_while_unavailable(read)
 
     async def find_user_ids(self, addresses: Iterable[str]) -> dict[str, str]:
         """Return the users to whom these addresses belong, by address."""
         shards, by_shard = self.shards(EMAIL_DIRECTORY.service), defaultdict[Shard, list[str]](list)
         for address in addresses:
             by_shard[shards.shard_for(slot_of_key(address))].append(address)
-        found: dict[str, str] = {}
-        for shard, own in by_shard.items():
-            entries = shard.db[EMAIL_DIRECTORY.collection].find({"_id": {"$in": own}}, hint="_id_")
-            found |= {entry["_id"]: entry["user_id"] async for entry in entries}
-        return found
+
+        async def read() -> dict[str, str]:
+            found: dict[str, str] = {}
+            for shard, own in by_shard.items():
+                entries = shard.db[EMAIL_DIRECTORY.collection].find({"_id": {"$in": own}}, hint="_id_")
+                found |= {entry["_id"]: entry["user_id"] async for entry in entries}
+            return found
+
+        return await retry_while_unavailable(read)
 
     async def _insert_each(self, parts: Iterable[tuple[Place, list[Document]]]) -> None:
         slots = asyncio.Semaphore(MAX_CONCURRENT_INSERTS)
 
         async def insert(shard: Shard, collection: str, documents: list[Document]) -> None:
             async with slots:
-                await _insert_missing_on(shard, collection, documents)
+                await retry_while_unavailable(lambda: _insert_missing_on(shard, collection, documents))
 
         async with asyncio.TaskGroup() as group:
             for place, documents in parts:
@@ -97,3 +124,19 @@ async def _insert_missing_on(shard: Shard, collection: str, documents: list[Docu
     except BulkWriteError as error:
         if any(each["code"] != DUPLICATE_KEY_CODE for each in error.details["writeErrors"]):
             raise
+
+
+async def retry_while_unavailable(act: Callable[[], Awaitable[R]]) -> R:
+    """Retry for two minutes while a later attempt may succeed, as on a busy machine."""
+    return await retry_call_async(
+        act,
+        SEED_RETRY_POLICY,
+        on=DomainError,
+        may_retry=lambda error, _failures: _may_pass(error),
+        asked_pause_s=lambda error: error.retry_after_s,
+        deadline=time.monotonic() + WAIT_TIMEOUT_S,
+    )
+
+
+def _may_pass(error: DomainError) -> bool:
+    return error.retry_after_s is not None or error.reason in UNAVAILABLE_REASONS

@@ -1,5 +1,6 @@
 """A share of the listings of a population with their applications, written in bulk."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
@@ -92,17 +93,11 @@ async def _find_owners(plan: SeedPlan, store: BulkStore) -> list[ListingOwner]:
     """Return the owner of each company of the population, as they are stored."""
     addresses = [normalise_address(company.email) for company in plan.population.companies]
     user_ids = await store.find_user_ids(addresses)
-    accounts = {
-        each.id: each
-        for each in (await AccountRepository(store.shards("auth")).get_each(user_ids.values())).items
-    }
+    found = await store.get_each(AccountRepository(store.shards("auth")), user_ids.values())
+    accounts = {each.id: each for each in found}
+    company_ids = [each.holder.company_id for each in found]
     pages = {
-        each.id: each
-        for each in (
-            await CompanyRepository(store.shards("user")).get_each(
-                account.holder.company_id for account in accounts.values()
-            )
-        ).items
+        each.id: each for each in await store.get_each(CompanyRepository(store.shards("user")), company_ids)
     }
 
     def owner_of(address: str) -> ListingOwner:
@@ -137,6 +132,8 @@ class _ShareWriter:
         students = await self._find_students(applications)
         documents = DocumentSet()
         for index, each in listings.items():
+            # This process has to confirm its leases on the shards while it makes documents.
+            await asyncio.sleep(0)
             if ids[index] in stored | deleted:
                 self.written.known_companies.add(self._owner_of(each).company.id)
                 continue
@@ -159,9 +156,9 @@ class _ShareWriter:
         """Add the applications that a stored listing does not have yet, none of which takes an opening."""
         known = await self._store.existing_ids(APPLICATIONS, [each.id for each in planned])
         self.written.applications += len(known)
-        listing = await self._listings.get(id_)
-        if listing is None or len(known) == len(planned):
+        if len(known) == len(planned):
             return
+        [listing] = await self._store.get_each(self._listings, [id_])
         history = ListingHistory(listing, owner, self._policy, announced=listing)
         history.run(_without_opening(each) for each in planned if each.id not in known)
         history.settle_due(self._plan.listing_time)
@@ -193,7 +190,7 @@ class _ShareWriter:
         addresses = {normalise_address(self._plan.population.student(index).email): index for index in wanted}
         user_ids = await self._store.find_user_ids(addresses)
         indices = {user_id: addresses[address] for address, user_id in user_ids.items()}
-        found = (await self._profiles.get_each(indices)).items
+        found = await self._store.get_each(self._profiles, indices)
         return {indices[each.id]: student_from_message(student_snapshot(each)) for each in found}
 
     def _plan_each(

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
-from itertools import islice
 
 from devstack.local_cluster import LocalCluster
 from devstack.seed.bulk_store import BulkStore
 from devstack.seed.documents import EMAIL_DIRECTORY, DocumentSet
 from devstack.seed.people import SeededPerson, seeded_company, seeded_student
 from devstack.seed.seed_plan import SeedPlan
-from devstack.seed.shares import Share
+from devstack.seed.shares import Share, take_next
 
 PEOPLE_PER_WRITE = 500
 
@@ -19,7 +18,7 @@ async def seed_people(plan: SeedPlan, share: Share, progress: Callable[[str, int
     async with AsyncExitStack() as closing:
         store = await BulkStore.open(LocalCluster.load(plan.topology), closing)
         for what, people in (("companies", _companies(plan, share)), ("students", _students(plan, share))):
-            while some := list(islice(people, PEOPLE_PER_WRITE)):
+            while some := await take_next(people, PEOPLE_PER_WRITE):
                 await _write_people(store, some)
                 progress(what, len(some))
 

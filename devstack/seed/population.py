@@ -16,6 +16,7 @@ from devstack.seed.places import SEED_COUNTRIES, SeedCity, draw_city, make_compa
 from devstack.seed.trades import TRADES, Trade
 from devstack.seed.wording import SeedQuestion
 
+SEED_EMAIL_DOMAIN: Final = "seed.example.com"
 SHOWCASE_LISTINGS: Final = 4
 """The number of first listings that belong to the first company and are open: its pages show everything."""
 SHOWCASE_INTERVAL: Final = 40
@@ -129,8 +130,17 @@ APPLICATION_COURSES: Final[tuple[tuple[int, tuple[str, ...]], ...]] = (
 class Population:
     """The whole population, by index, from one number."""
 
-    def __init__(self, number: int, *, companies: int, students: int, listings: int) -> None:
+    def __init__(
+        self,
+        number: int,
+        *,
+        companies: int,
+        students: int,
+        listings: int,
+        email_domain: str = SEED_EMAIL_DOMAIN,
+    ) -> None:
         self.number = number
+        self._email_domain = email_domain
         self._names = make_company_names(self._random("names"), companies)
         self.companies = [self._company(index) for index in range(companies)]
         self.student_count = students
@@ -189,7 +199,7 @@ class Population:
         city = draw_city(dice)
         fields = " and ".join(trade.field.lower() for trade in trades)
         return SeedCompany(
-            email=f"company-{index + 1}@seed.example.com",
+            email=f"company-{index + 1}@{self._email_domain}",
             owner=make_person_name(city.country, f"{self.number}:company:{index}"),
             name=name,
             url=f"https://company-{index + 1}.example.com",
@@ -204,7 +214,7 @@ class Population:
         trade, city = dice.choice(TRADES), draw_city(dice)
         major = dice.choice(trade.majors)
         return SeedStudent(
-            email=f"student-{index + 1}@seed.example.com",
+            email=f"student-{index + 1}@{self._email_domain}",
             name=make_person_name(city.country, f"{self.number}:student:{index}"),
             headline=f"{major} student who likes to {dice.choice(trade.tasks)}",
             city=city,

@@ -8,7 +8,7 @@ from typing import Self
 
 from argon2 import PasswordHasher
 
-from devstack.seed.population import Population
+from devstack.seed.population import SEED_EMAIL_DOMAIN, Population
 from devstack.topology import Topology
 from services.auth.hashing import OWASP_FLOOR
 
@@ -22,6 +22,7 @@ class SeedRequest:
     students: int = 5_000
     listings: int = 2_000
     applications: int = 500
+    email_domain: str = SEED_EMAIL_DOMAIN
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,11 @@ class SeedPlan:
         """The people and listings."""
         wanted = self.request
         return Population(
-            wanted.number, companies=wanted.companies, students=wanted.students, listings=wanted.listings
+            wanted.number,
+            companies=wanted.companies,
+            students=wanted.students,
+            listings=wanted.listings,
+            email_domain=wanted.email_domain,
         )
 
 

@@ -1,10 +1,12 @@
 """Shares of a population, each written by a process of its own."""
 
+import asyncio
 import multiprocessing
 import os
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
+from itertools import islice
 from multiprocessing.queues import Queue
 from queue import Empty
 from types import TracebackType
@@ -37,6 +39,18 @@ class Share:
     def of(self, items: Sequence[T]) -> Sequence[T]:
         """Return the share's items, in their order."""
         return items[self.number :: self.count]
+
+
+async def take_next(items: Iterator[T], count: int) -> list[T]:
+    """Return the next items, at most `count`. Others get the event loop between any two.
+
+    Making an item takes milliseconds, and this process has to confirm its leases on the shards meanwhile.
+    """
+    taken = []
+    for item in islice(items, count):
+        taken.append(item)
+        await asyncio.sleep(0)
+    return taken
 
 
 class SeedProcesses:
