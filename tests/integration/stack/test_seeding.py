@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -57,6 +57,7 @@ WRITTEN_BY_CLOCK: Mapping[Place, frozenset[str]] = {
     places.FUNNELS: frozenset({"as_of_time", "views"}),
     places.OVERVIEWS: frozenset({"as_of_time", "views"}),
 }
+UNORDERED_FIELDS = frozenset({"terms", "words", "offer_answers"})
 
 
 class SeededData:
@@ -107,7 +108,9 @@ class SeededData:
 
     def _comparable(self, place: Place, document: Document, labels: Mapping[str, str]) -> Document:
         left_out = {"slot", *WRITTEN_BY_CLOCK.get(place, ())}
-        known = {name: value for name, value in document.items() if name not in left_out}
+        known = {name: _canonical(name, value) for name, value in document.items() if name not in left_out}
+        if known.get("state") == "EXPIRED":  # by the worker's clock there, at the deadline here
+            known["history"] = known["history"][:-1]
         if "hit" in known:
             known["hit"] = str(pb.InternshipHit.FromString(known["hit"]))
         return {name: self._labelled(value, labels) for name, value in known.items()}
@@ -120,6 +123,15 @@ class SeededData:
         if isinstance(value, str):
             return ID.sub(lambda found: labels.get(found[0], found[0]), value).replace(self.domain, "domain")
         return value
+
+
+def _canonical(name: str, value: Any) -> Any:
+    """Return a field as it compares: sets in order, figures without zeros, which mean the same."""
+    if name in UNORDERED_FIELDS or (name == "reached" and isinstance(value, list)):
+        return sorted(value)
+    if name == "current" and isinstance(value, dict):
+        return {part: count for part, count in value.items() if count}
+    return value
 
 
 async def _all_documents(store: BulkStore, place: Place) -> list[Document]:
@@ -167,10 +179,9 @@ def test_bulk_writes_what_the_services_write_field_by_field(
             if found[name] != expected[name]
         }
 
-    try:
+    with suppress(TimeoutError):
         wait_until_blocking(lambda: not differences(), "the events to be handled", within_s=90, every_s=1.0)
-    except TimeoutError:
-        assert differences() == {}
+    assert differences() == {}
     assert {name: len(found) for name, found in expected.items() if not found} == {
         "internship.deleted_listings": 0
     }
