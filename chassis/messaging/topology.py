@@ -40,8 +40,8 @@ def declare_topology(amqp_url: str, queues: Iterable[WorkQueue], *, timeout_s: f
     """Declare the exchanges and queues that `queues` need; repeating it changes nothing.
 
     Run it for the queues of all services at once: until it has run, the services' workers publish nothing, as
-    the broker drops an event that no queue is bound to. Raises OSError or amqp.AMQPError when the broker does not answer or has a queue of that name
-    with other properties.
+    the broker drops an event that no queue is bound to. Raises OSError or amqp.AMQPError when the broker does
+    not answer or has a queue of that name with other properties.
     """
     with _open_connection(amqp_url, timeout_s) as connection:
         declare_on_channel(connection.default_channel, queues)

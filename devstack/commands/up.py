@@ -49,9 +49,10 @@ def up(
     found = topology.find_or_create_stack(
         stack, shards=shards, members=members, regions=regions, tls=tls, faults=faults
     )
-    lifecycle.start_stack(found, steps, stores_only=stores_only)
+    running = lifecycle.start_without_broker(found, steps, stores_only=stores_only)
     if not no_seed and not stores_only:
         _seed_once(found, steps)
+    lifecycle.finish_new_broker(running, steps)
     _print_addresses(found, steps, stores_only=stores_only)
 
 
