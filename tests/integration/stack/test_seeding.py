@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import secrets
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack, suppress
@@ -149,6 +150,10 @@ def _plan(stack: StackHandle, domain: str, now: datetime, **amounts: int) -> See
     return SeedPlan(stack.topology, request, "hash", now, now)
 
 
+def _new_domain() -> str:
+    return f"{secrets.token_hex(4)}.example.com"
+
+
 def _now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
@@ -161,7 +166,7 @@ def test_bulk_writes_what_the_services_write_field_by_field(
     stack: StackHandle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = _now()
-    called, bulk = SeededData(stack, "called.example.com"), SeededData(stack, "bulk.example.com")
+    called, bulk = SeededData(stack, _new_domain()), SeededData(stack, _new_domain())
     by_listing = {
         listing: [each for each in APPLICATIONS if each.listing == listing] for listing, _ in COURSES
     }
@@ -217,7 +222,7 @@ def _seed_by_servicers(stack: StackHandle, domain: str, now: datetime) -> None:
 
 
 def test_a_rerun_writes_nothing_again(stack: StackHandle) -> None:
-    data, now = SeededData(stack, "again.example.com"), _now()
+    data, now = SeededData(stack, _new_domain()), _now()
     counts = seeder.seed_population(_plan(stack, data.domain, now), _ignore)
     before = data.read()
 
@@ -231,8 +236,8 @@ def test_a_rerun_writes_nothing_again(stack: StackHandle) -> None:
 def test_a_rerun_completes_what_was_broken_off(
     stack: StackHandle, monkeypatch: pytest.MonkeyPatch, writes: int
 ) -> None:
-    whole = SeededData(stack, f"whole-{writes}.example.com")
-    broken = SeededData(stack, f"broken-{writes}.example.com")
+    whole = SeededData(stack, _new_domain())
+    broken = SeededData(stack, _new_domain())
     now = _now()
     seeder.seed_population(_plan(stack, whole.domain, now), _ignore)
     insert, done = BulkStore._insert_each, Counter[str]()
@@ -253,7 +258,7 @@ def test_a_rerun_completes_what_was_broken_off(
 
 
 def test_more_applications_are_added_to_listings_that_are_there(stack: StackHandle) -> None:
-    data, now = SeededData(stack, "more.example.com"), _now()
+    data, now = SeededData(stack, _new_domain()), _now()
     first = seeder.seed_population(_plan(stack, data.domain, now, applications=10), _ignore)
 
     more = seeder.seed_population(_plan(stack, data.domain, now, applications=40), _ignore)
@@ -268,7 +273,7 @@ def test_more_applications_are_added_to_listings_that_are_there(stack: StackHand
 
 
 def test_an_address_of_somebody_else_gets_no_second_account(stack: StackHandle) -> None:
-    data, now = SeededData(stack, "taken.example.com"), _now()
+    data, now = SeededData(stack, _new_domain()), _now()
     seeder.seed_population(_plan(stack, data.domain, now - timedelta(days=1)), _ignore)
 
     seeder.seed_population(_plan(stack, data.domain, now), _ignore)
