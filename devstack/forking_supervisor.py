@@ -47,6 +47,7 @@ _LATE_MODULES: Final = (
     "pymongo.asynchronous.auth_aws",
     "pymongo.asynchronous.auth_oidc",
     "pymongo.saslprep",
+    "kombu.transport.pyamqp",
 )
 """Modules that these programs import only when they run."""
 
