@@ -1,4 +1,4 @@
-"""The documents of a seeded listing: its own, those of its applications, and what is derived from them."""
+"""The documents of a seeded listing: its own, those of its applications, and the data derived from them."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What is seeded, into which stack, and relative to which times."""
+"""One run of seeding: the amounts, the stack, and the times that its data is relative to."""
 
 import json
 from dataclasses import dataclass

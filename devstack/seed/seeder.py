@@ -31,7 +31,7 @@ from services.analytics.repository import FigureRepository
 READS_PER_WRITE: Final = 2_000
 
 ReportTotal = Callable[[str, int], None]
-"""Reports what is written, and how many of it so far."""
+"""Reports the kind of objects that are written, and how many of them so far."""
 
 
 def seed_population(plan: SeedPlan, progress: ReportTotal) -> SeededCounts:

@@ -44,7 +44,7 @@ class Share:
 async def take_next(items: Iterator[T], count: int) -> list[T]:
     """Return the next items, at most `count`. Others get the event loop between any two.
 
-    Making an item takes milliseconds, and this process has to confirm its leases on the shards meanwhile.
+    Making an item takes milliseconds, during which this process has to confirm its leases on the shards.
     """
     taken = []
     for item in islice(items, count):
