@@ -35,6 +35,7 @@ from ops.service_names import OPERATOR_SERVICE
 from ops.waiting import wait_until
 
 DOWN_TIMEOUT_S = 60.0
+BROKER_TIMEOUT_S = 120.0
 
 
 def start_stack(topology: Topology, steps: StepProgress, *, stores_only: bool = False) -> Stack:
@@ -97,6 +98,18 @@ def finish_new_broker(stack: Stack, steps: StepProgress) -> None:
         steps.note("RabbitMQ is still starting: until it is ready, events wait in the outboxes")
     else:
         finish_broker(stack, steps)
+
+
+def wait_for_workers(stack: Stack) -> bool:
+    """Wait while the broker is starting, as workers then handle no events; return whether they do now."""
+
+    def lack_broker() -> bool:
+        answers = [process.probe() for process in stack.in_stage(StartStage.SERVICES)]
+        return any(answer.ready and "broker" in answer.detail for answer in answers)
+
+    return not wait_until(
+        lack_broker, timeout_s=BROKER_TIMEOUT_S, interval_s=0.5, is_done=lambda lacking: not lacking
+    )
 
 
 def stop_stack(topology: Topology, *, wipe: bool = False) -> int:

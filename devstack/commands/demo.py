@@ -6,10 +6,11 @@ import time
 import httpx
 import typer
 
-from devstack import topology
+from devstack import lifecycle, topology
 from devstack.journey.client import ApiError, HttpExchange
 from devstack.journey.main_journey import Journey, JourneyUsers
 from devstack.local_cluster import LocalCluster
+from devstack.stack import Stack
 from devstack.tls import httpx_verify
 from ops.console import console
 from ops.errors import OpsError
@@ -27,6 +28,7 @@ def register(app: typer.Typer) -> None:
 def demo(stack: StackName = DEFAULT_STACK) -> None:
     """Walk the main journey against the running stack, with the HTTP calls that it makes."""
     found = topology.find_stack(stack)
+    lifecycle.wait_for_workers(Stack.assemble(found))
     moderator = ModerationClient(LocalCluster.load(found), "demo")
     cast = JourneyUsers.create(
         found.public_url, found.mailbox_url, moderator, _CallPrinter().tell, httpx_verify(found)
