@@ -129,7 +129,7 @@ class NotificationRepository(SlotRepository):
     # --- dispatching
 
     async def insert_notifications(self, notifications: Sequence[OutgoingNotification]) -> set[str]:
-        """Store what is not stored yet, and return the IDs of the deliveries that this call stored.
+        """Store those that are not stored yet, and return the IDs of the deliveries that this call stored.
 
         The IDs are derived from the events, so a repeat stores nothing twice.
 

@@ -73,14 +73,14 @@ class Dispatcher:
 
         No notice is made of an event older than `MAX_NOTICE_AGE` (seeded or replayed history). Up to
         `max_claims` mails are claimed for the caller, who has to send them: those are returned. The others
-        are due at once, for whoever looks for due mails.
+        are due at once, for the next look for due mails.
 
         Raises:
             DomainError: UNAVAILABLE when a member of the audience is not known yet.
         """
         now = self._clock.now()
         recent = [each for each in events if not is_too_old_to_notify(each.incoming.time, now)]
-        addressed = await self._find_addressees([notice for each in recent for notice in each.notices])
+        addressed = await self._find_addressees(tuple(notice for each in recent for notice in each.notices))
         built: dict[str, tuple[OutgoingNotification, EncodedMail | None]] = {}
         for event in recent:
             for notice in event.notices:
@@ -185,7 +185,7 @@ def _claim(
     built: Sequence[tuple[OutgoingNotification, EncodedMail | None]], max_claims: int, now: datetime
 ) -> list[tuple[OutgoingNotification, EncodedMail | None]]:
     """Return the notifications, the first `max_claims` mails as claimed for a first attempt."""
-    claimed = []
+    claimed: list[tuple[OutgoingNotification, EncodedMail | None]] = []
     for outgoing, mail in built:
         if mail is not None and max_claims > 0:
             max_claims -= 1

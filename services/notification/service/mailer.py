@@ -182,5 +182,5 @@ class Mailer:
 
 def _attempt_interval(attempts: int) -> timedelta:
     """Return the time until the next attempt, which doubles: a server that returns is not overrun."""
-    doubled = INITIAL_ATTEMPT_INTERVAL * 2 ** min(attempts - 1, 20)
+    doubled: timedelta = INITIAL_ATTEMPT_INTERVAL * 2 ** min(attempts - 1, 20)
     return min(doubled, MAX_ATTEMPT_INTERVAL) * random.uniform(0.8, 1.2)  # noqa: S311

@@ -354,9 +354,8 @@ async def test_mails_beyond_what_a_process_claims_are_sent_by_the_next_sweep(
     await wait_until(lambda: len(mail_server.mails) >= 3)
     at_work.mailer.start_sending(claimed)
     await at_work.mailer.close()
-    assert sorted(str(mail["To"]) for mail in mail_server.mails) == sorted(
-        f'"Reader {number}" <{address(f"Reader {number}")}>' for number in range(5)
-    )
+    for number in range(5):
+        assert len(mail_server.to(address(f"Reader {number}"))) == 1
 
 
 async def test_claimed_mails_whose_process_dies_are_sent_when_their_lease_ends(
