@@ -5,8 +5,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from redis.asyncio.cluster import RedisCluster
-
 from chassis.cache import Cache
 from chassis.clock import Clock, SystemClock
 from chassis.grpc.client import Peers
@@ -14,6 +12,7 @@ from chassis.grpc.mesh import MeshMembership
 from chassis.messaging import Subscription
 from chassis.page_tokens import PageTokens
 from chassis.process import close_on_exit
+from chassis.redis import RedisCluster
 from chassis.redis.client import connect_redis
 from chassis.security.service_identity import ServiceIdentity
 from chassis.settings import ChassisSettings, decode_key

@@ -1,17 +1,11 @@
 """The secrets of one stack: generated once, stored in files that only their owner can read, never printed."""
 
 import base64
-import json
 import os
 import secrets
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
 
-import jwt
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from jwt.algorithms import ECAlgorithm
 from pydantic import BaseModel, Field
 
 from devstack.topology import Topology
@@ -72,44 +66,9 @@ def service_jwks_path(topology: Topology) -> Path:
     return topology.etc_folder / "service-jwks.json"
 
 
-def ensure_service_keys(topology: Topology, services: Iterable[str]) -> None:
-    """Make each service's ES256 key where it is missing, and publish all public keys as one JWKS."""
-    public = []
-    for service in services:
-        path = service_key_path(topology, service)
-        if not path.exists():
-            write_private_file(path, _new_private_key())
-        public.append(_public_jwk(path, kid=f"svc-{service}"))
-    write_private_file(service_jwks_path(topology), _to_json({"keys": public}))
-
-
 def write_private_file(path: Path, text: str) -> None:
     """Write a file that only its owner can read, from its first byte on."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY_MODE), "w") as file:
         file.write(text)
-
-
-def _new_private_key() -> str:
-    return (
-        ec.generate_private_key(ec.SECP256R1())
-        .private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        .decode()
-    )
-
-
-def _public_jwk(path: Path, *, kid: str) -> dict[str, str]:
-    private = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    if not isinstance(private, ec.EllipticCurvePrivateKey):
-        raise jwt.InvalidKeyError(f"{path} holds no elliptic-curve key")
-    jwk = ECAlgorithm.to_jwk(private.public_key(), as_dict=True)
-    return {**jwk, "kid": kid, "alg": "ES256", "use": "sig"}
-
-
-def _to_json(value: object) -> str:
-    return json.dumps(value, indent=2)

@@ -1,23 +1,25 @@
 """Starts a stack, step by step, and stops it without leaving a process behind."""
 
 import importlib
+import json
 import shutil
 
 from devstack import (
     binaries,
     control_plane,
-    credentials,
     fault_proxy_process,
     foreign_port_owners,
     mongo,
     rabbit,
     rate_limiter,
     redis_cluster,
+    service_keys,
     stubs,
 )
 from devstack.local_cluster import LocalCluster
-from devstack.process import StartStage
+from devstack.process import StackProcess, StartStage
 from devstack.process_control import probe_ports, probe_process, start_each, wait_for_processes
+from devstack.rabbit import BROKER_PROCESS
 from devstack.stack import Stack
 from devstack.supervisor import (
     SupervisorClient,
@@ -41,6 +43,16 @@ def start_stack(topology: Topology, steps: StepProgress, *, stores_only: bool = 
     Raises:
         OpsError: a process does not start; the message holds its last log lines.
     """
+    stack = start_without_broker(topology, steps, stores_only=stores_only)
+    finish_broker(stack, steps)
+    return stack
+
+
+def start_without_broker(topology: Topology, steps: StepProgress, *, stores_only: bool = False) -> Stack:
+    """Start everything as `start_stack` does, and return when all but the broker is ready.
+
+    The broker takes longest to boot, and nobody waits for it: until it is there, events wait in the outboxes.
+    """
     if binaries.missing_packages():
         with steps.step("system packages"):
             binaries.install_missing_packages(steps.note)
@@ -51,32 +63,40 @@ def start_stack(topology: Topology, steps: StepProgress, *, stores_only: bool = 
     with steps.step("configuration"):
         write_configuration(stack)
     client = _ensure_supervisor(stack, steps)
-    broker = stack.find_process("rabbit")
-    stores = [process for process in stack.in_stage(StartStage.STORES) if process is not broker]
+    stores = [process for process in stack.in_stage(StartStage.STORES) if process.name != BROKER_PROCESS]
     with steps.step("stores: MongoDB, Redis Cluster, mailbox") as detail:
         start_each(client, stack.in_stage(StartStage.MAPPER))
         wait_for_processes(stack, client, stack.in_stage(StartStage.MAPPER), detail, probe_process)
-        start_each(client, [*stores, broker])
+        start_each(client, [*stores, stack.find_process(BROKER_PROCESS)])
         wait_for_processes(stack, client, stores, detail, probe_ports)
         provision.prepare_stores(cluster)
         wait_for_processes(stack, client, stores, detail, probe_process)
-    later = [
-        one
-        for stage in (StartStage.CONTROL, StartStage.SERVICES, StartStage.EDGE)
-        for one in stack.in_stage(stage)
-    ]
-    if later:
+    if later := _after_stores(stack):
         with steps.step("collections and indexes"):
             provision.provision_collections(cluster)
-        # The broker takes longest to boot; the services load their libraries during that time.
-        start_each(client, later)
-    with steps.step("broker: RabbitMQ") as detail:
-        wait_for_processes(stack, client, [broker], detail, probe_process)
-    if later:
         with steps.step("control plane, services and gateway") as detail:
-            provision.declare_queues(cluster)
+            start_each(client, later)
             wait_for_processes(stack, client, later, detail, probe_process)
     return stack
+
+
+def finish_broker(stack: Stack, steps: StepProgress) -> None:
+    """Wait until the broker is ready, and declare the services' queues on it."""
+    with steps.step("broker: RabbitMQ") as detail:
+        broker = stack.find_process(BROKER_PROCESS)
+        wait_for_processes(stack, SupervisorClient(stack.topology), [broker], detail, probe_process)
+        if _after_stores(stack):
+            provision.declare_queues(LocalCluster(stack.topology, stack.credentials))
+            stack.topology.declared_queues_file.write_text(_describe_queues())
+
+
+def finish_new_broker(stack: Stack, steps: StepProgress) -> None:
+    """Finish the broker as `finish_broker` does, but let one that has all queues already boot by itself."""
+    record, broker = stack.topology.declared_queues_file, stack.find_process(BROKER_PROCESS)
+    if record.exists() and record.read_text() == _describe_queues() and not broker.probe().ready:
+        steps.note("RabbitMQ is still starting: until it is ready, events wait in the outboxes")
+    else:
+        finish_broker(stack, steps)
 
 
 def stop_stack(topology: Topology, *, wipe: bool = False) -> int:
@@ -104,7 +124,7 @@ def write_configuration(stack: Stack) -> None:
     topology, secrets = stack.topology, stack.credentials
     for folder in (topology.etc_folder, topology.data_folder, topology.logs_folder, topology.run_folder):
         folder.mkdir(parents=True, exist_ok=True)
-    credentials.ensure_service_keys(topology, [*topology.services, OPERATOR_SERVICE])
+    service_keys.ensure_service_keys(topology, [*topology.services, OPERATOR_SERVICE])
     mongo.write_mongod_files(topology, secrets)
     redis_cluster.write_redis_files(topology, secrets)
     rabbit.write_rabbit_files(topology, secrets)
@@ -113,6 +133,15 @@ def write_configuration(stack: Stack) -> None:
     rate_limiter.write_rate_limits(topology)
     importlib.import_module("devstack.edge_config").write_gateway_files(topology)
     write_supervisor_config(topology, stack.processes)
+
+
+def _after_stores(stack: Stack) -> list[StackProcess]:
+    stages = (StartStage.CONTROL, StartStage.SERVICES, StartStage.EDGE)
+    return [process for stage in stages for process in stack.in_stage(stage)]
+
+
+def _describe_queues() -> str:
+    return json.dumps(provision.describe_queues(), indent=2)
 
 
 def _ensure_supervisor(stack: Stack, steps: StepProgress) -> SupervisorClient:

@@ -88,6 +88,8 @@ def write_mongod_files(topology: Topology, credentials: Credentials) -> None:
                     "diagnosticDataCollectionEnabled": False,
                     "shutdownTimeoutMillisForSignaledShutdown": 100,
                     "transactionLifetimeLimitSeconds": MAX_TRANSACTION_S,
+                    # Memory that is freed goes back to the machine soon.
+                    "tcmallocReleaseRate": 10,
                 },
             }
             _mongod_config_path(topology, shard, member).write_text(json.dumps(config, indent=2))

@@ -1,6 +1,7 @@
 """Readiness probes over the network."""
 
 import http.client
+import json
 import socket
 import ssl
 
@@ -31,8 +32,18 @@ def _probe_path(connection: http.client.HTTPConnection, path: str) -> ProbeResul
     finally:
         connection.close()
     if answer.status == http.HTTPStatus.OK:
-        return ProbeResult(True)
+        return ProbeResult(True, _degradation_in(body))
     return ProbeResult(False, f"HTTP {answer.status} {body[:120]}")
+
+
+def _degradation_in(body: str) -> str:
+    """Return what a ready process does without, if its answer says so."""
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        return ""
+    degraded = answer.get("degraded") if isinstance(answer, dict) else None
+    return f"without {', '.join(map(str, degraded))}" if isinstance(degraded, list) and degraded else ""
 
 
 def probe_port(port: int) -> ProbeResult:

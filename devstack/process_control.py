@@ -19,7 +19,7 @@ from ops.progress import StepProgress
 from ops.waiting import wait_until
 
 READY_TIMEOUT_S = 240.0
-POLL_INTERVAL_S = 0.25
+POLL_INTERVAL_S = 0.1
 MAX_CONCURRENT_STARTS = 2
 TAIL_LINES = 15
 

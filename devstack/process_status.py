@@ -1,7 +1,8 @@
 """The status of a stack: one row for each process."""
 
 import time
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -36,10 +37,16 @@ def read_process_statuses(stack: Stack) -> list[ProcessStatus]:
         return []
     with ThreadPoolExecutor(max_workers=8) as pool:
         answers = list(pool.map(lambda process: process.probe(), supervised))
+    children = _children_by_parent()
     return [
         _supervisor_status(client.pid()),
         *(
-            _process_status(states[process.name], dict(process.ports), answer)
+            _process_status(
+                states[process.name],
+                dict(process.ports),
+                answer,
+                _tree_memory_bytes(states[process.name].pid, children),
+            )
             for process, answer in zip(supervised, answers, strict=True)
         ),
     ]
@@ -65,7 +72,9 @@ def _supervisor_status(pid: int) -> ProcessStatus:
     )
 
 
-def _process_status(state: ProcessState, ports: dict[str, int], answer: ProbeResult) -> ProcessStatus:
+def _process_status(
+    state: ProcessState, ports: dict[str, int], answer: ProbeResult, memory_bytes: int
+) -> ProcessStatus:
     return ProcessStatus(
         name=state.name,
         ports=ports,
@@ -73,16 +82,30 @@ def _process_status(state: ProcessState, ports: dict[str, int], answer: ProbeRes
         state="CRASH LOOP" if state.is_crash_looping else state.state,
         uptime_s=time.time() - state.started_at if state.is_running else None,
         restarts=state.restarts,
-        memory_bytes=_tree_memory_bytes(state.pid) if state.pid else 0,
+        memory_bytes=memory_bytes,
         ready=answer.ready and state.is_running,
         detail=answer.detail or state.message,
     )
 
 
-def _tree_memory_bytes(pid: int) -> int:
+def _children_by_parent() -> Mapping[int, list[int]]:
+    """Return the children of every process of this machine, from one look at all of them."""
+    children: dict[int, list[int]] = defaultdict(list)
+    for process in psutil.process_iter(["ppid"]):
+        children[process.info["ppid"]].append(process.pid)
+    return children
+
+
+def _tree_memory_bytes(pid: int, children: Mapping[int, list[int]]) -> int:
+    """Return the memory of a process and its descendants; 0 for one that does not run."""
+    if not pid:
+        return 0
+    return _pid_memory_bytes(pid) + sum(_tree_memory_bytes(each, children) for each in children.get(pid, ()))
+
+
+def _pid_memory_bytes(pid: int) -> int:
     try:
-        process = psutil.Process(pid)
-        return sum(_process_memory_bytes(member) for member in (process, *process.children(recursive=True)))
+        return _process_memory_bytes(psutil.Process(pid))
     except psutil.Error:
         return 0
 

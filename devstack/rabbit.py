@@ -10,6 +10,7 @@ from devstack.process import ProbeResult, StackProcess, StartStage
 from devstack.topology import Topology
 from devstack.topology_parts import LOOPBACK
 
+BROKER_PROCESS = "rabbit"
 RABBIT_USER = RABBIT_VHOST = "ic"
 MEMORY_LIMIT = "300MiB"
 DISK_FREE_LIMIT = "200MB"
@@ -34,7 +35,7 @@ def rabbit_processes(topology: Topology, credentials: Credentials) -> list[Stack
             probe=lambda: probe_port(ports.epmd),
         ),
         StackProcess(
-            name="rabbit",
+            name=BROKER_PROCESS,
             stage=StartStage.STORES,
             command=(str(binaries.rabbitmq_server()),),
             ports={"amqp": topology.listen_port(ports.amqp), "dist": ports.dist},

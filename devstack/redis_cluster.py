@@ -2,9 +2,7 @@
 
 from functools import partial
 
-from redis import Redis
-from redis.exceptions import RedisError
-
+from chassis.optional_dependencies import hide_optional_dependencies
 from devstack import binaries
 from devstack.credentials import Credentials, write_private_file
 from devstack.process import ProbeResult, StackProcess, StartStage
@@ -12,6 +10,10 @@ from devstack.topology import Topology
 from devstack.topology_parts import LOOPBACK
 from ops.errors import OpsError
 from ops.waiting import wait_until
+
+with hide_optional_dependencies("opentelemetry"):
+    from redis import Redis
+    from redis.exceptions import RedisError
 
 REDIS_SLOTS = 16_384
 CLUSTER_TIMEOUT_S = 30.0

@@ -109,7 +109,13 @@ def start_supervisor(topology: Topology) -> None:
     for folder in (topology.logs_folder, topology.run_folder, socket_path(topology).parent):
         folder.mkdir(parents=True, exist_ok=True)
     socket_path(topology).parent.chmod(0o700)
-    command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(_supervisor_config_path(topology))]
+    command = [
+        sys.executable,
+        "-m",
+        "devstack.forking_supervisor",
+        "-c",
+        str(_supervisor_config_path(topology)),
+    ]
     started = subprocess.run(
         command, check=False, capture_output=True, text=True, env=_daemon_environment(topology), cwd=REPO
     )
@@ -286,7 +292,8 @@ def _quote_value(value: str) -> str:
 
 def _daemon_environment(topology: Topology) -> dict[str, str]:
     path = os.pathsep.join(filter(None, (str(REPO), str(GEN), os.environ.get("PYTHONPATH"))))
-    return {**os.environ, "PYTHONPATH": path, STACK_MARKER: str(topology.root)}
+    # Some machines set this for all Pythons: then each start would compile every library.
+    return {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "", STACK_MARKER: str(topology.root)}
 
 
 def _supervisor_config_path(topology: Topology) -> Path:

@@ -10,9 +10,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-import trustme
-from cryptography import x509
-
 from devstack.credentials import write_private_file
 from devstack.topology import Topology
 from devstack.topology_parts import LOOPBACK
@@ -35,6 +32,8 @@ class GatewayCertificate:
     @property
     def expires(self) -> datetime:
         """The end of its validity."""
+        from cryptography import x509  # noqa: PLC0415 - slow to import, for stacks with TLS only
+
         return x509.load_pem_x509_certificate(self.chain.read_bytes()).not_valid_after_utc
 
 
@@ -69,6 +68,8 @@ def client_ssl_context(topology: Topology) -> ssl.SSLContext:
 
 
 def _issue_certificate(topology: Topology, expires: datetime) -> GatewayCertificate:
+    import trustme  # noqa: PLC0415 - slow to import, for stacks with TLS only
+
     signer = trustme.CA(organization_name="InternshipConnect", organization_unit_name=topology.name)
     issued = signer.issue_cert(*CERTIFICATE_NAMES, not_after=expires)
     stem = authority_path(topology).parent / f"gateway-{expires:%Y-%m-%d}"

@@ -172,6 +172,16 @@ class Topology(FrozenRecord):
         return self.root / "seeded.json"
 
     @property
+    def declared_queues_file(self) -> Path:
+        """The record of the queues that are declared on the broker."""
+        return self.root / "declared-queues.json"
+
+    @property
+    def seed_times_file(self) -> Path:
+        """The file with the time when each number was first seeded, to which its data is relative."""
+        return self.root / "seed-times.json"
+
+    @property
     def shape(self) -> StackShape:
         """The shape that it was made with."""
         made = [shard for shard in self.shards if not shard.added]

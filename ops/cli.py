@@ -51,12 +51,12 @@ class CommandGroup(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the called command, from its module."""
         if args and args[0] in self.list_commands(ctx):
-            if not set(HELP_OPTIONS) & set(args):
-                _quiet_service_logs()
             _require_local_cluster(args[0])
             if args[0] != STUBS_COMMAND:
                 _refresh_stubs()
-            return args[0], _load_command(args[0]), args[1:]
+            command = _load_command(args[0])
+            _quiet_service_logs()
+            return args[0], command, args[1:]
         return super().resolve_command(ctx, args)
 
 
@@ -194,16 +194,10 @@ def _package_of(name: str) -> str:
 
 
 def _quiet_service_logs() -> None:
-    """Log warnings of the services' code to stderr while a command uses it, and nothing below."""
-    import logging  # noqa: PLC0415
-
-    import structlog  # noqa: PLC0415
-
+    """Quieten the services' code, if the command uses it: whatever loads it later, does that itself."""
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
-    )
+    if "structlog" in sys.modules:
+        importlib.import_module("ops.service_logs").quiet_service_logs()
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from chassis.service_definition import ServiceDefinition, ServiceResources, open
 from chassis.settings import ChassisSettings, load_settings
 from chassis.sharding.slot_map_watch import ProcessIdentity, follow_slot_map
 from ops.cluster import Cluster
+from ops.service_logs import quiet_service_logs
 
 S = TypeVar("S", bound=ChassisSettings)
 
@@ -22,6 +23,7 @@ async def open_service_resources(
     service: str, settings: type[S], cluster: Cluster, closing: AsyncExitStack, *, clock: Clock
 ) -> ServiceResources[S]:
     """Return the resources that a service is built from, opened with the service's own users."""
+    quiet_service_logs()
     with _environment_variables(cluster.service_environment(service)):
         loaded = load_settings(settings)
     resources = open_resources(service, loaded, closing, clock=clock)

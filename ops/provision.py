@@ -78,6 +78,11 @@ def queue_names(services: Iterable[str] = SERVICES) -> list[str]:
     return [queue.name for queue in _declared_queues(services)]
 
 
+def describe_queues(services: Iterable[str] = SERVICES) -> dict[str, list[str]]:
+    """Return by queue of these services the routing keys of its events."""
+    return {queue.name: sorted(queue.routing_keys) for queue in _declared_queues(services)}
+
+
 def declared_collections(services: Iterable[str] = SERVICES) -> dict[str, tuple[CollectionSpec, ...]]:
     """Return by service its own collections, without those of the chassis."""
     return {service: tuple(_declared_table(service, "repository", "COLLECTIONS")) for service in services}

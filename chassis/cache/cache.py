@@ -7,8 +7,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from redis.asyncio.cluster import RedisCluster
-
 from chassis.cache.invalidation_stream import InvalidationSource, NoInvalidationSource
 from chassis.cache.local_cache import DEFAULT_LOCAL_CACHE_POLICY, LocalCachePolicy, LocalEntryCache
 from chassis.cache.pending_invalidations import PendingInvalidations
@@ -19,6 +17,7 @@ from chassis.call_context import current_call, mark_answer_stale, remaining_s
 from chassis.concurrency.single_flight import SingleFlight, SingleFlightResult
 from chassis.errors import UNAVAILABLE_REASONS, DomainError, unavailable
 from chassis.observability.metrics import cache_requests
+from chassis.redis import RedisCluster
 from chassis.redis.nodes import StoreUnavailableError
 
 _ANSWER_PREFIX: Final = b"a"

@@ -44,11 +44,23 @@ class AdaptiveConcurrencyLimit:
         self, max_limit: int, policy: ConcurrencyLimitPolicy = DEFAULT_CONCURRENCY_LIMIT_POLICY
     ) -> None:
         self._policy = policy
-        self.in_flight = 0
+        self._in_flight = 0
         self.limit = max_limit
         self._max_limit = max_limit
         self._ended = 0
         self._late = 0
+        self._began = asyncio.Event()
+
+    @property
+    def in_flight(self) -> int:
+        """The number of calls in progress."""
+        return self._in_flight
+
+    @in_flight.setter
+    def in_flight(self, count: int) -> None:
+        self._in_flight = count
+        if count and not self._began.is_set():
+            self._began.set()
 
     def is_full(self) -> bool:
         """Return whether the bound is reached."""
@@ -77,10 +89,19 @@ class AdaptiveConcurrencyLimit:
         self._ended = self._late = 0
         return most
 
+    def _is_at_rest(self) -> bool:
+        return not self._in_flight and self.limit == self._max_limit
+
     async def run_adjustments(self) -> None:
-        """Measure the event loop's lag and adjust the bound, again and again until cancelled."""
+        """Measure the event loop's lag and adjust the bound, again and again until cancelled.
+
+        A process that answers no call and has its whole bound back does not wake up for that.
+        """
         loop = asyncio.get_running_loop()
         while True:
+            if self._is_at_rest():
+                self._began.clear()
+                await self._began.wait()
             min_lag_s = float("inf")
             for _ in range(self._policy.polls_per_adjustment):
                 pause_s = self._policy.poll_interval_s * random.uniform(0.8, 1.2)  # noqa: S311

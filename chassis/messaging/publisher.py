@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Final
 
+from amqp.exceptions import NotFound
 from kombu import Connection, Producer
 
-from chassis.messaging.topology import EVENTS_EXCHANGE
+from chassis.messaging.topology import EVENTS_EXCHANGE, PROVISIONED_EXCHANGE
 
 CONTENT_TYPE: Final = "application/x-protobuf"
 PERSISTENT_DELIVERY_MODE: Final = 2
@@ -28,6 +29,13 @@ class BrokerBlockedError(PublishNotConfirmedError):
         super().__init__("the broker is short of disk or memory and takes no messages; see its log")
 
 
+class BrokerNotProvisionedError(PublishNotConfirmedError):
+    """The broker may lack queues, so that it would drop events."""
+
+    def __init__(self) -> None:
+        super().__init__("the broker has not all queues yet: run `ic provision`")
+
+
 @dataclass(frozen=True, slots=True)
 class OutgoingEvent:
     """An event to publish: `body` is the serialized envelope, `type` its routing key."""
@@ -43,12 +51,14 @@ class EventPublisher:
     Kombu blocks, so it must not run on the event loop. The connection is opened on first use and again after
     any failure. There are no heartbeats: a dead connection shows when the next batch is not confirmed in
     time. While the broker lacks memory or disk the connection is kept: the broker would not notice that it is
-    closed, and each attempt would cost it one more.
+    closed, and each attempt would cost it one more. With `needs_provisioning` it uses only a broker on which
+    all services' queues are declared.
     """
 
-    def __init__(self, amqp_url: str, *, timeout_s: float = 10.0) -> None:
+    def __init__(self, amqp_url: str, *, timeout_s: float = 10.0, needs_provisioning: bool = False) -> None:
         self._url = amqp_url
         self._timeout_s = timeout_s
+        self._needs_provisioning = needs_provisioning
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="publisher")
         self._open: _ConfirmingConnection | None = None
         self._pinging: asyncio.Future[None] | None = None
@@ -94,7 +104,10 @@ class EventPublisher:
 
     def _connected(self) -> "_ConfirmingConnection":
         if self._open is None:
-            self._open = _ConfirmingConnection(self._url, self._timeout_s)
+            opened = _ConfirmingConnection(self._url, self._timeout_s)
+            if self._needs_provisioning:
+                opened.require_provisioned()
+            self._open = opened
         return self._open
 
     def _close_connection(self) -> None:
@@ -125,6 +138,17 @@ class _ConfirmingConnection:
         self._producer = Producer(self._channel, auto_declare=False)
         self._sent = 0
         self._unconfirmed: set[int] = set()
+
+    def require_provisioned(self) -> None:
+        """Close the connection and raise BrokerNotProvisionedError unless all queues are declared."""
+        try:
+            self._channel.exchange_declare(PROVISIONED_EXCHANGE, "fanout", passive=True)
+        except NotFound:
+            self.close()
+            raise BrokerNotProvisionedError from None
+        except BaseException:
+            self.close()
+            raise
 
     def publish(self, batch: Sequence[OutgoingEvent]) -> None:
         self._wait_until_unblocked()

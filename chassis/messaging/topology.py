@@ -14,6 +14,8 @@ from kombu import Connection, Exchange, Queue
 from chassis.messaging.subscriptions import WorkQueue
 
 EVENTS_EXCHANGE: Final = "internshipconnect.events"
+PROVISIONED_EXCHANGE: Final = "internshipconnect.provisioned"
+"""It is declared after all queues: where it exists, no event is dropped for want of a queue."""
 RETRY_DELAYS_S: Final = (1, 5, 25, 120, 600)
 MAX_REDELIVERIES: Final = 20
 """The deliveries of a message whose consumers vanished, after which the broker itself gives up on it."""
@@ -37,12 +39,13 @@ def retry_exchange(attempt: int) -> str:
 def declare_topology(amqp_url: str, queues: Iterable[WorkQueue], *, timeout_s: float = 10.0) -> None:
     """Declare the exchanges and queues that `queues` need; repeating it changes nothing.
 
-    Run it for every service before the first event is published: the broker drops an event that no queue is
-    bound to. Raises OSError or amqp.AMQPError when the broker does not answer or has a queue of that name
-    with other properties.
+    Run it for the queues of all services at once: until it has run, the services' workers publish nothing, as
+    the broker drops an event that no queue is bound to. Raises OSError or amqp.AMQPError when the broker does
+    not answer or has a queue of that name with other properties.
     """
     with _open_connection(amqp_url, timeout_s) as connection:
         declare_on_channel(connection.default_channel, queues)
+        Exchange(PROVISIONED_EXCHANGE, type="fanout", durable=True)(connection.default_channel).declare()
 
 
 def count_messages(amqp_url: str, queues: Iterable[str], *, timeout_s: float = 10.0) -> int:

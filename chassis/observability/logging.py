@@ -14,11 +14,14 @@ from typing import BinaryIO, Final, cast
 
 import msgspec
 import orjson
-import structlog
-from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
 from chassis.observability.redaction import redact_fields
 from chassis.observability.tracing import current_trace_id
+from chassis.optional_dependencies import hide_optional_dependencies
+
+with hide_optional_dependencies("rich", "colorama", "better_exceptions"):
+    import structlog
+    from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
 _QUIET_LIBRARIES: Final = (
     "amqp",

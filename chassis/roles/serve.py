@@ -3,14 +3,13 @@
 import asyncio
 from typing import Any
 
-from redis.asyncio.cluster import RedisCluster
-
 from chassis.grpc.adaptive_concurrency import AdaptiveConcurrencyLimit
 from chassis.grpc.interceptor_chain import MAX_CONCURRENT_CALLS, build_standard_chain
 from chassis.grpc.mesh import mesh_checks
 from chassis.grpc.server import GrpcServer, build_grpc_server
 from chassis.grpc.user_keys import user_key_source
 from chassis.readiness import ReadinessCheck
+from chassis.redis import RedisCluster
 from chassis.redis.call_tickets import CallTickets
 from chassis.redis.session_revocations import SessionRevocations
 from chassis.roles.background_tasks import BackgroundTasks

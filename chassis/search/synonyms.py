@@ -8,10 +8,17 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
-from chassis.search.text_analysis import Token, compose_nfc, fold_text, strip_version, tokenize
+from chassis.search.text_analysis import (
+    MAX_CACHED_WORDS,
+    Token,
+    compose_nfc,
+    fold_text,
+    strip_version,
+    tokenize,
+)
 
 SYNONYM_MARK: Final = "="
 _MAX_TOKENS: Final = 5
@@ -191,8 +198,11 @@ def _spellings_by_first_word() -> dict[str, list[_SpellingWords]]:
 
 def match_synonym_at(tokens: Sequence[Token], at: int, *, is_prose: bool) -> tuple[SynonymSet, int] | None:
     """Return the longest name that begins at a token, and its number of tokens."""
+    spellings = _spellings_by_first_word().get(_singular_of(tokens[at].folded))
+    if spellings is None:
+        return None
     words = [_singular_of(token.folded) for token in tokens[at : at + _MAX_TOKENS]]
-    for spelling in _spellings_by_first_word().get(words[0], ()):
+    for spelling in spellings:
         length = len(spelling.words)
         if tuple(words[:length]) != spelling.words:
             continue
@@ -228,6 +238,7 @@ def is_ambiguous(token: Token) -> bool:
 _AMBIGUOUS_WORDS: Final = frozenset({"it", "go", "r", "c"})
 
 
+@lru_cache(MAX_CACHED_WORDS)
 def _singular_of(word: str) -> str:
     word = strip_version(word)
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word

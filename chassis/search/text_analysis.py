@@ -5,6 +5,7 @@ All are indexed, so that endings do not matter and other languages still match w
 its own stem is indexed once.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ import snowballstemmer
 STEM_MARK: Final = "~"
 MAX_WORD_CHARS: Final = 40
 _MIN_STEMMED_CHARS: Final = 4
-_MAX_CACHED_WORDS: Final = 65_536
+MAX_CACHED_WORDS: Final = 65_536
 
 _SPACELESS: Final = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _INNER: Final = r"\p{M}\u00ad\u200c\u200d"
@@ -39,6 +40,15 @@ WORD_PATTERN: Final = regex.compile(
 )
 """A word by Unicode: letters and digits with their marks; C++17, C#, .NET and Node.js are words, and so is
 each run of letters of a script without spaces."""
+
+_ASCII_WORD_PATTERN: Final = re.compile(
+    r"(?i:(?<![a-z0-9])\.net(?![a-z0-9]))"
+    r"|(?i:[a-z0-9]+\.(?:js|net)(?![a-z0-9]))"
+    r"|[A-Za-z0-9]\+\+[0-9]*(?![A-Za-z0-9])"
+    r"|[A-Za-z0-9]+(?:[+#]{1,2}(?![A-Za-z0-9]))?",
+    re.ASCII,
+)
+"""The same pattern for texts in ASCII, for which it takes a fraction of the time."""
 
 _UNSPACED: Final = regex.compile(rf"[{_SPACELESS}ー々]")
 _GRAPHEME: Final = regex.compile(r"\X")
@@ -86,22 +96,25 @@ def compose_nfc(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
+def find_words(text: str) -> Iterator[Any]:
+    """Yield the matches of the words of a text that is in NFC, in order."""
+    return _ASCII_WORD_PATTERN.finditer(text) if text.isascii() else WORD_PATTERN.finditer(text)
+
+
 def split_words(text: str) -> list[str]:
     """Return the words of a text as they are spelt, in order."""
-    return [match[0] for match in WORD_PATTERN.finditer(compose_nfc(text))]
+    return [match[0] for match in find_words(compose_nfc(text))]
 
 
 def tokenize(text: str) -> list[Token]:
     """Return the words of a text that is in NFC, in order, without those that fold to nothing."""
-    found = (
-        Token(match[0], analyze_word(match[0])[0], *match.span()) for match in WORD_PATTERN.finditer(text)
-    )
+    found = (Token(match[0], analyze_word(match[0])[0], *match.span()) for match in find_words(text))
     return [token for token in found if token.folded]
 
 
 def index_terms(text: str) -> set[str]:
     """Return the terms under which a text is found, without stopwords."""
-    found = list(WORD_PATTERN.finditer(compose_nfc(text)))
+    found = list(find_words(compose_nfc(text)))
     hyphened = pairwise(found)
     joined = (first[0] + second[0] for first, second in hyphened if _is_joined(first, second))
     return set(_iterate_terms((*(match[0] for match in found), *joined)))
@@ -140,7 +153,7 @@ def character_bigrams(run: str) -> list[str]:
     return [first + second for first, second in pairwise(letters)] or letters
 
 
-@lru_cache(_MAX_CACHED_WORDS)
+@lru_cache(MAX_CACHED_WORDS)
 def analyze_word(text: str) -> tuple[str, str]:
     """Return the two terms of one word: folded, and its stem ("" when that is the same)."""
     word = fold_text(text)[:MAX_WORD_CHARS]

@@ -6,7 +6,7 @@ import typer
 
 from devstack import topology
 from devstack.seed import seeding
-from devstack.seed.stack_seeding import SeedRequest
+from devstack.seed.seed_plan import SeedRequest
 from ops.options import DEFAULT_STACK, StackName
 from ops.progress import StepProgress
 

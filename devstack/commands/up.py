@@ -49,9 +49,10 @@ def up(
     found = topology.find_or_create_stack(
         stack, shards=shards, members=members, regions=regions, tls=tls, faults=faults
     )
-    lifecycle.start_stack(found, steps, stores_only=stores_only)
+    running = lifecycle.start_without_broker(found, steps, stores_only=stores_only)
     if not no_seed and not stores_only:
         _seed_once(found, steps)
+    lifecycle.finish_new_broker(running, steps)
     _print_addresses(found, steps, stores_only=stores_only)
 
 
@@ -59,8 +60,8 @@ def _seed_once(found: Topology, steps: StepProgress) -> None:
     if found.seeded_marker.exists():
         return
     # Only here: the services' libraries take a second to load.
+    from devstack.seed.seed_plan import SeedRequest  # noqa: PLC0415
     from devstack.seed.seeding import print_seed_logins, seed_with_progress  # noqa: PLC0415
-    from devstack.seed.stack_seeding import SeedRequest  # noqa: PLC0415
 
     seed_with_progress(found, SeedRequest(), steps)
     print_seed_logins()

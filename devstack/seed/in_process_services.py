@@ -1,7 +1,7 @@
 """The services, opened in this process with a clock that can be set to the past.
 
-Seed data passes the same servicers, use cases and repositories as a call from outside; only the clock and the
-caller are set here.
+A call passes the same servicers, use cases and repositories as one from outside; only the clock and the
+caller are set here. The tests compare seed data with what such calls write.
 """
 
 from collections.abc import Iterator

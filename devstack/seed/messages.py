@@ -1,10 +1,11 @@
 """What seeded people and listings look like as messages of the services."""
 
+import random
 from datetime import datetime, timedelta
 
 from devstack.seed.places import SeedCity
-from devstack.seed.population import SeedListing, SeedStudent
-from devstack.seed.wording import SeedQuestion
+from devstack.seed.population import SeedApplication, SeedCompany, SeedListing, SeedStudent
+from devstack.seed.wording import SeedQuestion, draft_answer
 from internshipconnect.application.v1 import application_pb2 as apply
 from internshipconnect.common.v1 import common_pb2 as common
 from internshipconnect.internship.v1 import internship_pb2 as listing
@@ -48,6 +49,13 @@ def location_message(city: SeedCity) -> common.Location:
     return common.Location(city=city.name, country=city.country, lat=city.lat, lng=city.lng)
 
 
+def company_message(company: SeedCompany) -> user.Company:
+    """Return what the company's page says."""
+    page = user.Company(about=company.about, url=company.url, size=user.COMPANY_SIZE_51_TO_200)
+    page.locations.append(location_message(company.city))
+    return page
+
+
 def profile_message(student: SeedStudent) -> user.Me:
     """Return what the student's profile says."""
     profile = user.StudentProfile(
@@ -76,6 +84,19 @@ def answer_message(question: SeedQuestion, text: str) -> apply.Answer:
     if question.choices:
         return apply.Answer(question_id=question.id, choices=[text])
     return apply.Answer(question_id=question.id, text=text)
+
+
+def application_message(each: SeedApplication, listing_of_it: SeedListing) -> apply.SubmitApplicationRequest:
+    """Return what the student writes, without the listing's ID; the same on each run."""
+    dice = random.Random(f"{each.listing}:{each.student}")  # noqa: S311 - reproducible on purpose
+    trade = listing_of_it.trade
+    return apply.SubmitApplicationRequest(
+        cover_letter=f"I would like to learn from you how to {dice.choice(trade.tasks)}.",
+        answers=[
+            answer_message(question, draft_answer(dice, question, trade))
+            for question in listing_of_it.questions
+        ],
+    )
 
 
 def compensation_message(each: SeedListing) -> listing.Compensation:

@@ -9,13 +9,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from devstack.seed import wording
 from devstack.seed.places import SEED_COUNTRIES, SeedCity, draw_city, make_company_names, make_person_name
 from devstack.seed.trades import TRADES, Trade
 from devstack.seed.wording import SeedQuestion
 
+SEED_EMAIL_DOMAIN: Final = "seed.example.com"
 SHOWCASE_LISTINGS: Final = 4
 """The number of first listings that belong to the first company and are open: its pages show everything."""
 SHOWCASE_INTERVAL: Final = 40
@@ -87,6 +88,14 @@ class SeedListing:
     respond_within_days: int
 
 
+class SeedIntake(NamedTuple):
+    """What applications for a listing depend on."""
+
+    outcome: ListingOutcome
+    days_until_deadline: int
+    openings: int
+
+
 @dataclass(frozen=True)
 class SeedApplication:
     """An application of a student for a listing, by their indices, and the states that it passes.
@@ -121,8 +130,17 @@ APPLICATION_COURSES: Final[tuple[tuple[int, tuple[str, ...]], ...]] = (
 class Population:
     """The whole population, by index, from one number."""
 
-    def __init__(self, number: int, *, companies: int, students: int, listings: int) -> None:
+    def __init__(
+        self,
+        number: int,
+        *,
+        companies: int,
+        students: int,
+        listings: int,
+        email_domain: str = SEED_EMAIL_DOMAIN,
+    ) -> None:
         self.number = number
+        self._email_domain = email_domain
         self._names = make_company_names(self._random("names"), companies)
         self.companies = [self._company(index) for index in range(companies)]
         self.student_count = students
@@ -130,13 +148,19 @@ class Population:
 
     def students(self) -> Iterator[SeedStudent]:
         """Yield all students, in order."""
-        return (self._student(index) for index in range(self.student_count))
+        return (self.student(index) for index in range(self.student_count))
 
     def listings(self) -> Iterator[SeedListing]:
         """Yield all listings, in order."""
-        return (self._listing(index) for index in range(self.listing_count))
+        return (self.listing(index) for index in range(self.listing_count))
 
-    def applications(self, count: int, listings: Sequence[SeedListing]) -> Iterator[SeedApplication]:
+    def intakes(self) -> list[SeedIntake]:
+        """Return what applications depend on, of all listings, in order: that is little enough to keep."""
+        return [SeedIntake(each.outcome, each.days_until_deadline, each.openings) for each in self.listings()]
+
+    def applications(
+        self, count: int, listings: Sequence[SeedIntake | SeedListing]
+    ) -> Iterator[SeedApplication]:
         """Yield applications for listings that take them, no student twice for the same one."""
         dice = self._random("applications")
         taking = [
@@ -175,7 +199,7 @@ class Population:
         city = draw_city(dice)
         fields = " and ".join(trade.field.lower() for trade in trades)
         return SeedCompany(
-            email=f"company-{index + 1}@seed.example.com",
+            email=f"company-{index + 1}@{self._email_domain}",
             owner=make_person_name(city.country, f"{self.number}:company:{index}"),
             name=name,
             url=f"https://company-{index + 1}.example.com",
@@ -184,12 +208,13 @@ class Population:
             trades=trades,
         )
 
-    def _student(self, index: int) -> SeedStudent:
+    def student(self, index: int) -> SeedStudent:
+        """Return the student of this index."""
         dice = self._random("student", index)
         trade, city = dice.choice(TRADES), draw_city(dice)
         major = dice.choice(trade.majors)
         return SeedStudent(
-            email=f"student-{index + 1}@seed.example.com",
+            email=f"student-{index + 1}@{self._email_domain}",
             name=make_person_name(city.country, f"{self.number}:student:{index}"),
             headline=f"{major} student who likes to {dice.choice(trade.tasks)}",
             city=city,
@@ -199,7 +224,8 @@ class Population:
             searchable=dice.random() < 0.6,
         )
 
-    def _listing(self, index: int) -> SeedListing:
+    def listing(self, index: int) -> SeedListing:
+        """Return the listing of this index."""
         dice = self._random("listing", index)
         is_shown = index < SHOWCASE_LISTINGS
         company = 0 if is_shown or index % SHOWCASE_INTERVAL == 0 else dice.randrange(len(self.companies))

@@ -8,12 +8,12 @@ from envoy.service.ratelimit.v3 import rls_pb2
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
-from redis.asyncio.cluster import RedisCluster
 
 from chassis.grpc.engine.engines import DEFAULT_ENGINE, EngineName, build_engine
 from chassis.grpc.engine.health import HEALTH_SERVICE_NAME, health_methods
 from chassis.grpc.engine.server_engine import EngineMethod, EnginePolicy, ServerEngine, StatusAnswer
 from chassis.readiness import ReadinessCheck
+from chassis.redis import RedisCluster
 from chassis.redis.nodes import StoreUnavailableError
 from chassis.roles.background_tasks import BackgroundTasks
 from gateway.ratelimit.api import RateLimitServicer

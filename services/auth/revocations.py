@@ -4,9 +4,8 @@ import asyncio
 from collections.abc import Iterable
 from typing import Final
 
-from redis.asyncio.cluster import RedisCluster
-
 from chassis.observability.logging import get_logger
+from chassis.redis import RedisCluster
 from chassis.redis.client import REDIS_ERRORS
 from chassis.redis.session_revocations import SessionRevocations
 from services.auth.domain.keys import ACCESS_TOKEN_LIFE

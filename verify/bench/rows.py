@@ -11,7 +11,7 @@ from itertools import product
 from typing import Final
 
 from devstack import mongo
-from devstack.seed.stack_seeding import SEED_PASSWORD
+from devstack.seed.seeding import SEED_PASSWORD
 from internshipconnect.application.v1 import application_pb2 as apply
 from internshipconnect.auth.v1 import auth_pb2 as auth
 from internshipconnect.internship.v1 import internship_pb2 as pb

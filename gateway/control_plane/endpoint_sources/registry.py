@@ -13,13 +13,14 @@ from chassis.service_registry import ServiceInstance
 from gateway.control_plane import metrics
 from gateway.xds.endpoints import Endpoint, EndpointsByService
 
-POLL_INTERVAL_S: Final = 0.2
+POLL_INTERVAL_S: Final = 0.4
+"""A process that was killed has to be out within a second."""
 
 _log = get_logger()
 
 
 class RegistryEndpointSource:
-    """Looks into the folder several times a second; a process that no longer holds its lock is gone."""
+    """Looks into the folder twice a second; a process that no longer holds its lock is gone."""
 
     def __init__(self, folder: Path, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         self._folder = folder

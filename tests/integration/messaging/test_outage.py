@@ -5,7 +5,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from chassis.messaging.publisher import BrokerBlockedError, EventPublisher, OutgoingEvent
+from chassis.messaging.publisher import (
+    BrokerBlockedError,
+    BrokerNotProvisionedError,
+    EventPublisher,
+    OutgoingEvent,
+)
+from chassis.messaging.topology import declare_topology
 from chassis.sharding.shards import Shards
 from devstack.stack import Stack
 from tests.integration.messaging.conftest import RelayController, connections, count_outbox_rows, emit
@@ -57,6 +63,19 @@ async def test_a_ping_says_that_the_broker_is_away_and_recovers_with_it(
     async with asyncio.timeout(60):
         while not await _answers(publisher):
             await asyncio.sleep(0.2)
+    await publisher.close()
+
+
+async def test_events_wait_for_a_broker_until_all_queues_are_declared_on_it(amqp_url: str) -> None:
+    publisher = EventPublisher(amqp_url, needs_provisioning=True)
+    event = OutgoingEvent("evt", "test.nobody.listens", b"")
+    with pytest.raises(BrokerNotProvisionedError, match="ic provision"):
+        await publisher.publish([event])
+
+    await asyncio.to_thread(declare_topology, amqp_url, [])
+
+    await publisher.publish([event])
+    await publisher.ping()
     await publisher.close()
 
 

@@ -13,7 +13,7 @@ from pymongo.errors import OperationFailure
 
 from devstack import foreign_port_owners, lifecycle, process_status
 from devstack.stack import Stack
-from devstack.supervisor import SupervisorClient
+from devstack.supervisor import SupervisorClient, log_path
 from ops.progress import StepProgress
 from tests.stack import StackHandle, wait_until_blocking
 
@@ -48,6 +48,38 @@ def test_a_killed_process_is_restarted_and_its_count_says_so(stack: StackHandle)
     wait_until_blocking(lambda: stack.restart_count("mailbox") == before.restarts + 1, "the restart")
     stack.await_ready("mailbox")
     assert stack.state("mailbox").pid != before.pid
+
+
+def test_a_killed_service_comes_back_alone_as_a_process_of_its_own(stack: StackHandle) -> None:
+    before = SupervisorClient(stack.topology).states()
+
+    stack.kill("analytics-work")
+
+    wait_until_blocking(
+        lambda: stack.restart_count("analytics-work") == before["analytics-work"].restarts + 1, "the restart"
+    )
+    stack.await_ready("analytics-work")
+    after = SupervisorClient(stack.topology).states()
+    assert [name for name in after if after[name].pid != before[name].pid] == ["analytics-work"]
+    process = psutil.Process(after["analytics-work"].pid)
+    assert process.name() == "analytics-work"
+    assert process.ppid() == SupervisorClient(stack.topology).pid()
+
+
+def test_services_share_the_memory_of_their_code(stack: StackHandle) -> None:
+    for name in ("auth-serve", "notification-work"):
+        memory = psutil.Process(stack.state(name).pid).memory_full_info()
+        assert memory.pss < memory.rss / 2
+
+
+def test_a_service_process_has_the_environment_of_the_supervisor_and_logs_into_its_own_file(
+    stack: StackHandle,
+) -> None:
+    pid = stack.state("user-work").pid
+
+    assert pid in {each.pid for each in foreign_port_owners.find_stack_processes(stack.topology)}
+    log = log_path(stack.topology, "user-work").read_text()
+    assert '"service":"user","role":"work"' in log
 
 
 def test_a_killed_broker_comes_back_with_its_user(stack: StackHandle) -> None:

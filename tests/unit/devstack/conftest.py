@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from devstack import topology
-from devstack.credentials import ensure_service_keys
 from devstack.local_cluster import LocalCluster
 from devstack.mongo import write_mongod_files
+from devstack.service_keys import ensure_service_keys
 from devstack.topology import Topology
 from ops.service_names import OPERATOR_SERVICE
 

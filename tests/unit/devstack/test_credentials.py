@@ -6,7 +6,8 @@ from pathlib import Path
 
 import jwt
 
-from devstack.credentials import Credentials, ensure_service_keys, service_jwks_path, service_key_path
+from devstack.credentials import Credentials, service_jwks_path, service_key_path
+from devstack.service_keys import ensure_service_keys
 from devstack.topology import Topology
 
 

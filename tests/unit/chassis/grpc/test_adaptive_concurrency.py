@@ -75,6 +75,7 @@ async def run_watched(pressure: AdaptiveConcurrencyLimit, hold_s: float, times: 
 @in_virtual_time
 async def test_one_stop_of_the_loop_is_no_reason() -> None:
     pressure = AdaptiveConcurrencyLimit(1_000)
+    pressure.in_flight = 500
     await run_watched(pressure, FAR_TOO_LATE_S, times=1)
     assert pressure.limit == 1_000
 
@@ -85,3 +86,40 @@ async def test_a_loop_that_is_held_up_all_the_time_lets_fewer_in() -> None:
     pressure.in_flight = 500
     await run_watched(pressure, FAR_TOO_LATE_S, times=15)
     assert pressure.limit < 500
+
+
+class _CountingLimit(AdaptiveConcurrencyLimit):
+    adjustments = 0
+
+    def adjust(self, min_lag_s: float) -> None:
+        self.adjustments += 1
+        super().adjust(min_lag_s)
+
+
+@in_virtual_time
+async def test_it_measures_nothing_while_no_call_is_in_progress_and_begins_with_the_next() -> None:
+    pressure = _CountingLimit(1_000)
+    watching = asyncio.create_task(pressure.run_adjustments())
+    await asyncio.sleep(60)
+    assert pressure.adjustments == 0
+
+    pressure.in_flight += 1
+    await asyncio.sleep(1)
+    assert pressure.adjustments >= 5
+
+    pressure.in_flight -= 1
+    await asyncio.sleep(1)
+    at_rest = pressure.adjustments
+    await asyncio.sleep(60)
+    assert pressure.adjustments == at_rest
+    watching.cancel()
+
+
+@in_virtual_time
+async def test_a_bound_that_has_fallen_grows_back_also_without_calls() -> None:
+    pressure = AdaptiveConcurrencyLimit(1_000)
+    pressure.adjust(FAR_TOO_LATE_S)
+    watching = asyncio.create_task(pressure.run_adjustments())
+    await asyncio.sleep(60)
+    watching.cancel()
+    assert pressure.limit == 1_000

@@ -5,8 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.search.text_analysis import (
+    WORD_PATTERN,
     analyze_word,
     compose_nfc,
+    find_words,
     index_terms,
     name_key,
     split_words,
@@ -98,3 +100,13 @@ def test_counting_one_more_listing_makes_its_words_known() -> None:
     grown.add({"rust", "~rust", "=rust", "%DE"})
     assert (grown.completions("rus"), grown.count("rust")) == (["rust"], 1)
     assert grown.completions("%") == []
+
+
+@given(
+    st.text(st.sampled_from("aZn7.+# -_\njsnetJSNET"), max_size=16)
+    | st.text(st.characters(max_codepoint=127))
+)
+def test_the_words_of_an_ascii_text_are_those_of_the_pattern_for_all_scripts(text: str) -> None:
+    by_all_scripts = [match.span() for match in WORD_PATTERN.finditer(text)]
+
+    assert [match.span() for match in find_words(text)] == by_all_scripts
