@@ -24,6 +24,9 @@ local_cache_hits = Counter(
 )
 leased = Counter("ratelimit_leased_total", "Hits that the gateways were leased in advance.", _RULE)
 returned = Counter("ratelimit_returned_total", "Leased hits that were given back unused.", _RULE)
+over_admitted = Counter(
+    "ratelimit_over_admitted_total", "Hits that gateways admitted by themselves beyond the limit.", _RULE
+)
 quota_reports = Counter("ratelimit_quota_reports_total", "Messages of the gateways about their buckets.")
 quota_buckets = Counter("ratelimit_quota_buckets_total", "Buckets that these messages reported.")
 bypassed = Counter("ratelimit_bypassed_total", "Descriptors let through uncounted, by cause.", ("cause",))
@@ -49,6 +52,7 @@ class RuleMetrics:
         self.local_cache_hits = local_cache_hits.labels(rule)
         self.leased = leased.labels(rule)
         self.returned = returned.labels(rule)
+        self.over_admitted = over_admitted.labels(rule)
 
 
 class RuleMetricsRegistry:

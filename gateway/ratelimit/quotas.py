@@ -55,6 +55,7 @@ class QuotaAssigner:
             return _shadow_assignment(report, rule.limit, lease, counted)
         assignment = _limited_assignment(rule, rule.limit, lease)
         _record_report(report, assignment, counted)
+        counted.over_admitted.inc(_hits_beyond_limit(report.owed, rule.limit, lease))
         return assignment
 
     async def _lease(self, request: LeaseRequest) -> LeaseResult | None:
@@ -106,12 +107,17 @@ def _record_report(report: QuotaReport, assignment: QuotaAssignment, counted: me
         counted.near_limit.inc(report.spent)
 
 
+def _hits_beyond_limit(hits: int, limit: RateLimit, lease: LeaseResult) -> int:
+    """Return how many of the hits that were just counted are beyond the limit."""
+    used = lease.usage.estimate(lease.now_us, limit.window_s * MICROSECONDS_PER_SECOND)
+    return min(hits, max(0, round(used) - limit.requests))
+
+
 def _shadow_assignment(
     report: QuotaReport, limit: RateLimit, lease: LeaseResult, counted: metrics.RuleMetrics
 ) -> QuotaAssignment:
     """Return the assignment of a limit that refuses nothing, and count what it would have refused."""
-    window_us = limit.window_s * MICROSECONDS_PER_SECOND
-    over = min(report.spent, max(0, round(lease.usage.estimate(lease.now_us, window_us)) - limit.requests))
+    over = _hits_beyond_limit(report.spent, limit, lease)
     counted.within_limit.inc(report.spent - over)
     counted.over_limit.inc(over)
     counted.shadow_mode.inc(over)
