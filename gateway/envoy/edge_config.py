@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.envoy.quota_policy import DEFAULT_QUOTA_POLICY, QuotaPolicy
+
 OTLP_CLUSTER: Final = "otlp"
 MAX_BODY_BYTES: Final = 1024 * 1024
 
@@ -24,4 +26,5 @@ class EdgeConfig:
     listen: tuple[str, int]
     pages: tuple[tuple[str, str, str], ...] = ()
     otlp: tuple[str, int] | None = None
+    quotas: QuotaPolicy = DEFAULT_QUOTA_POLICY
     trace_percent: float = 100.0

@@ -6,15 +6,17 @@ one state for all listeners of a worker, so the answer arrives where the calls a
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 from chassis.contracts import RpcSpec
 from gateway import envoy_types
 from gateway.api_surface import REFLECTION_METHOD, REFLECTION_SERVICES
+from gateway.envoy.quota_policy import DEFAULT_QUOTA_POLICY, QuotaPolicy
 from gateway.envoy_types import typed_extension
 from gateway.ratelimit.quota_messages import QUOTA_METHOD
+from gateway.xds.config import format_duration
 from internshipconnect.options.v1.options_pb2 import RateLimitClass
 
 QUOTA_CLASSES: Final = frozenset({"PUBLIC_API", "SEARCH", "SUGGEST"})
@@ -30,29 +32,6 @@ QUOTA_REPORT_METADATA: Final = "internshipconnect.quota_report"
 _LUA_FOLDER: Final = Path(__file__).with_name("lua")
 _LUA_FILES: Final = ("quota_search.lua", "quota_buckets.lua", "quota_reports.lua", "quota.lua")
 _CLASS_PREFIX: Final = "RATE_LIMIT_CLASS_"
-
-
-@dataclass(frozen=True)
-class QuotaPolicy:
-    """How the edge counts by itself. Each worker keeps its own buckets, for the edge and behind its cache.
-
-    On credit a bucket admits the share of its limit that falls to `report_interval_s`; unused hits of a lease
-    are given back after `lease_s`. While the limiter is silent, a bucket admits `silent_share` of its limit
-    in each window, or `silent_requests` in `memory_s` when its limit is unknown.
-    """
-
-    report_interval_s: float = 1.0
-    lease_s: float = 2.0
-    ask_timeout_s: float = 0.1
-    silence_s: float = 2.0
-    memory_s: float = 60.0
-    max_buckets: int = 20_000
-    max_reported_buckets: int = 500
-    silent_share: float = 0.5
-    silent_requests: int = 10
-
-
-DEFAULT_QUOTA_POLICY: Final = QuotaPolicy()
 
 
 def rate_limit_class(rpc: RpcSpec) -> str:
@@ -105,11 +84,11 @@ def quota_cluster_name(listener: str) -> str:
     return f"{QUOTA_LISTENER}-{listener}"
 
 
-def quota_report_route(cluster: str) -> dict[str, Any]:
+def quota_report_route(cluster: str, policy: QuotaPolicy) -> dict[str, Any]:
     """Return the route of reports, to the limiter's cluster."""
     return {
         "match": {"path": QUOTA_METHOD, "headers": [{"name": QUOTA_HEADER, "present_match": True}]},
-        "route": {"cluster": cluster, "timeout": "1s"},
+        "route": {"cluster": cluster, "timeout": format_duration(policy.report_timeout_s)},
     }
 
 

@@ -7,14 +7,8 @@ from typing import Any, Final
 from chassis.client_network import CLIENT_NETWORK_BITS, EMBEDDED_IPV4_FORMS
 from chassis.contracts import RpcSpec
 from gateway import envoy_types
-from gateway.envoy.quotas import (
-    DEFAULT_QUOTA_POLICY,
-    QuotaPolicy,
-    has_quota,
-    rate_limit_class,
-    render_no_quota_lua,
-    render_quota_lua,
-)
+from gateway.envoy.quota_policy import DEFAULT_QUOTA_POLICY, QuotaPolicy
+from gateway.envoy.quotas import has_quota, rate_limit_class, render_no_quota_lua, render_quota_lua
 from gateway.envoy.tokens import CLAIMS_KEY, JWT_FILTER
 from gateway.envoy_types import typed_extension
 from gateway.ratelimit.rules import RATE_LIMIT_DOMAIN
@@ -43,12 +37,12 @@ def caller_filter(rpcs: Iterable[RpcSpec]) -> dict[str, Any]:
     )
 
 
-def quota_settings(rpcs: Sequence[RpcSpec], listener: str) -> dict[str, Any]:
+def quota_settings(rpcs: Sequence[RpcSpec], listener: str, policy: QuotaPolicy) -> dict[str, Any]:
     """Return the settings of a virtual host with which that filter counts as well.
 
     Listeners that share a route configuration share the state of its scripts.
     """
-    source = {"inline_string": render_caller_lua(rpcs, listener)}
+    source = {"inline_string": render_caller_lua(rpcs, listener, policy)}
     return {CALLER_FILTER: {"@type": envoy_types.LUA_PER_ROUTE, "source_code": source}}
 
 

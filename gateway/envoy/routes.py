@@ -57,7 +57,7 @@ def build_edge_routes(contracts: Contracts, mesh: Mesh, edge: EdgeConfig) -> dic
     rpcs = edge_rpcs(contracts)
     calls = [call for rpc in rpcs for call in _call_routes(rpc, mesh)]
     routes = [
-        *_quota_routes(mesh),
+        *_quota_routes(mesh, edge),
         *(
             _without_filters(route, CACHE_FILTER, LUA_FILTER, BUFFER_FILTER, TRANSCODER_FILTER, JWT_FILTER)
             for route in reflection_routes(rpcs, limited=bool(mesh.gateway.rate_limits))
@@ -71,7 +71,7 @@ def build_edge_routes(contracts: Contracts, mesh: Mesh, edge: EdgeConfig) -> dic
         ),
         *map(_without_cache, [*_all_page_routes(edge), *calls, _transcoded_call_route({"prefix": "/"})]),
     ]
-    host = _virtual_host(ROUTE_CONFIGURATION, routes, mesh, rpcs)
+    host = _virtual_host(ROUTE_CONFIGURATION, routes, mesh, rpcs, edge)
     if mesh.gateway.cors_origins:
         host["typed_per_filter_config"][CORS_FILTER] = cors_policy(mesh.gateway.cors_origins, rpcs)
     return {
@@ -81,25 +81,25 @@ def build_edge_routes(contracts: Contracts, mesh: Mesh, edge: EdgeConfig) -> dic
     }
 
 
-def build_origin_routes(contracts: Contracts, mesh: Mesh) -> dict[str, Any]:
+def build_origin_routes(contracts: Contracts, mesh: Mesh, edge: EdgeConfig) -> dict[str, Any]:
     """Return the routes behind the cache: calls whose answers may be cached."""
     rpcs = tuple(rpc for rpc in edge_rpcs(contracts) if is_cacheable(rpc))
     calls = [call | cache_duration_metadata(rpc) for rpc in rpcs for call in _call_routes(rpc, mesh)]
-    routes = [*_quota_routes(mesh), *calls, _not_found_route()]
-    return {"name": ORIGIN, "virtual_hosts": [_virtual_host(ORIGIN, routes, mesh, rpcs)]}
+    routes = [*_quota_routes(mesh, edge), *calls, _not_found_route()]
+    return {"name": ORIGIN, "virtual_hosts": [_virtual_host(ORIGIN, routes, mesh, rpcs, edge)]}
 
 
-def _quota_routes(mesh: Mesh) -> list[dict[str, Any]]:
-    return [quota_report_route(RATE_LIMIT_CLUSTER)] if mesh.gateway.rate_limits else []
+def _quota_routes(mesh: Mesh, edge: EdgeConfig) -> list[dict[str, Any]]:
+    return [quota_report_route(RATE_LIMIT_CLUSTER, edge.quotas)] if mesh.gateway.rate_limits else []
 
 
 def _virtual_host(
-    name: str, routes: list[dict[str, Any]], mesh: Mesh, rpcs: Sequence[RpcSpec]
+    name: str, routes: list[dict[str, Any]], mesh: Mesh, rpcs: Sequence[RpcSpec], edge: EdgeConfig
 ) -> dict[str, Any]:
     """Return the virtual host; it enables the fault filter, which decides before transcoding, and quotas."""
     filters: dict[str, Any] = {FAULT_FILTER: NO_FAULT} if mesh.faults else {}
     if mesh.gateway.rate_limits:
-        filters |= quota_settings(rpcs, name)
+        filters |= quota_settings(rpcs, name, edge.quotas)
     return {"name": name, "domains": ["*"], "routes": routes, "typed_per_filter_config": filters}
 
 

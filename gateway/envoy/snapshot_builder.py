@@ -42,7 +42,7 @@ class GatewaySnapshotBuilder(CachedSnapshotBuilder[tuple[Contracts, Mesh, EdgeCo
                     for each in (build_quota_listeners(contracts) if mesh.gateway.rate_limits else ())
                 ),
                 parse_message(build_edge_routes(contracts, mesh, edge_config), RouteConfiguration),
-                parse_message(build_origin_routes(contracts, mesh), RouteConfiguration),
+                parse_message(build_origin_routes(contracts, mesh, edge_config), RouteConfiguration),
             ]
         )
 

@@ -30,7 +30,7 @@ local function new_bucket(key, pattern, now)
   return {
     key = key, pattern = pattern, has_credit = now >= crowded_until_ms,
     tokens = 0, expires_ms = 0, run = "0", owed = 0, in_flight = 0, returned = 0, returned_run = "0",
-    spent = 0, denied = 0, answered_ms = 0, refused_until_ms = 0, unlimited_until_ms = 0, wanted = 0, asked_ms = 0,
+    spent = 0, denied = 0, answered_ms = 0, answered_number = 0, refused_until_ms = 0, unlimited_until_ms = 0, wanted = 0, asked_ms = 0,
   }
 end
 

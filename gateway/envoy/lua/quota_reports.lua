@@ -2,10 +2,10 @@
 -- gateway/ratelimit/quota_messages.py.
 
 local FRAME_BYTES = 5
-local MAX_FLIGHT_MS = 5000
 local TIMED_OUT = "504"
 local pending, pending_count = {}, 0
 local next_report_ms = 0
+local last_number = 0
 -- The report that is not answered yet.
 local flight
 
@@ -18,8 +18,9 @@ end
 
 -- Moves what a bucket has to report into a report; `wanted` hits are asked for.
 local function take_report(bucket, wanted)
+  last_number = last_number + 1
   local sent = {
-    bucket = bucket, spent = bucket.spent, denied = bucket.denied, owed = bucket.owed,
+    number = last_number, bucket = bucket, spent = bucket.spent, denied = bucket.denied, owed = bucket.owed,
     returned = bucket.returned, run = bucket.returned_run, wanted = wanted,
   }
   bucket.in_flight = bucket.in_flight + bucket.owed
@@ -76,13 +77,12 @@ local function apply_lease(bucket, granted, run, expires_ms)
   bucket.tokens, bucket.run, bucket.expires_ms = bucket.tokens + granted, run, expires_ms
 end
 
-local function apply_limit(bucket, answer, sent_ms, now)
+local function apply_limit(bucket, answer, now)
   bucket.limit, bucket.window_ms, bucket.policy = answer.limit, answer.window_ms, answer.policy
   bucket.remaining, bucket.answered_ms, bucket.resets_ms = answer.remaining, now, now + answer.reset_ms
   bucket.unlimited_until_ms, bucket.was_unlimited, bucket.silent_window_ends_ms = 0, false, nil
   bucket.refused_until_ms = answer.retry_ms > 0 and now + answer.retry_ms or 0
   patterns[bucket.pattern] = answer
-  apply_lease(bucket, answer.granted, answer.run, sent_ms + QUOTA.lease_ms)
 end
 
 local function parse_answer(line)
@@ -101,8 +101,14 @@ local function apply_answer(sent, line, sent_ms, now)
     return restore_report(sent)
   end
   bucket.in_flight = bucket.in_flight - sent.owed
+  apply_lease(bucket, answer.granted, answer.run, sent_ms + QUOTA.lease_ms)
+  if sent.number < bucket.answered_number then
+    -- A later report was answered first.
+    return
+  end
+  bucket.answered_number = sent.number
   if answer.state == "limited" then
-    apply_limit(bucket, answer, sent_ms, now)
+    apply_limit(bucket, answer, now)
   elseif answer.state == "unlimited" then
     bucket.unlimited_until_ms, bucket.was_unlimited = now + QUOTA.memory_ms, true
     bucket.limit, bucket.refused_until_ms = nil, 0
@@ -165,7 +171,7 @@ end
 
 -- Sends a report when one is due; the call does not wait for its answer.
 local function send_report(handle, now)
-  if flight and now - flight.sent_ms > MAX_FLIGHT_MS then
+  if flight and now - flight.sent_ms > 2 * QUOTA.report_timeout_ms then
     local lost = flight
     flight = nil
     apply_response(lost.reports, TIMED_OUT, nil, lost.sent_ms, now)
@@ -176,7 +182,7 @@ local function send_report(handle, now)
   local reports = take_pending()
   flight = { reports = reports, sent_ms = now }
   next_report_ms = pending_count > 0 and now or now + QUOTA.report_interval_ms
-  handle:httpCall(QUOTA.listener, request_headers(), message_of(reports), QUOTA.report_interval_ms, true)
+  handle:httpCall(QUOTA.listener, request_headers(), message_of(reports), QUOTA.report_timeout_ms, true)
 end
 
 -- Takes the answer to the report, which passes the internal listener.

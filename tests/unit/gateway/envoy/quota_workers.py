@@ -12,7 +12,7 @@ import lupa.luajit21 as luajit
 import internshipconnect
 from chassis.contracts import Contracts
 from gateway.api_surface import edge_rpcs
-from gateway.envoy.quotas import DEFAULT_QUOTA_POLICY, QuotaPolicy
+from gateway.envoy.quota_policy import DEFAULT_QUOTA_POLICY, QuotaPolicy
 from gateway.envoy.rate_limits import render_caller_lua
 from gateway.ratelimit.quota_messages import QUOTA_METHOD, format_assignments, parse_reports
 from gateway.ratelimit.quotas import QuotaAssigner

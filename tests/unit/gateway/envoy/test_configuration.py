@@ -169,7 +169,7 @@ def test_reports_about_quotas_take_a_route_that_no_client_can_take() -> None:
     [removed] = manager["early_header_mutation_extensions"]
     hosts = (
         build_edge_routes(contracts(), mesh(gateway={"rate_limits": "127.0.0.1:8081"}), EDGE),
-        build_origin_routes(contracts(), mesh(gateway={"rate_limits": "127.0.0.1:8081"})),
+        build_origin_routes(contracts(), mesh(gateway={"rate_limits": "127.0.0.1:8081"}), EDGE),
     )
     for host in hosts:
         report = host["virtual_hosts"][0]["routes"][0]
@@ -232,7 +232,7 @@ def test_who_calls_is_found_out_without_a_limiter_too() -> None:
 
 
 def test_what_the_cache_may_keep_is_answered_behind_it_for_as_long_as_the_contract_says() -> None:
-    behind = build_origin_routes(contracts(), mesh())["virtual_hosts"][0]["routes"][:-1]
+    behind = build_origin_routes(contracts(), mesh(), EDGE)["virtual_hosts"][0]["routes"][:-1]
     kept = {
         route["match"]["path"]: route["metadata"]["filter_metadata"]["envoy.filters.http.lua"][
             "shared_cache_s"

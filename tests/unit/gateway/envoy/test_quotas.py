@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.envoy.quotas import DEFAULT_QUOTA_POLICY
+from gateway.envoy.quota_policy import DEFAULT_QUOTA_POLICY
 from gateway.ratelimit.rules import RateLimit, TimeUnit
 from tests.unit.gateway.envoy.quota_workers import PUBLIC_CALL, QuotaWorker, VirtualLimiter
 
