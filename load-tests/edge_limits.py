@@ -1,10 +1,10 @@
-"""What limits cost at the edge: Envoy's and the limiter's CPU for a call without limits, asking, and with quotas.
+"""What limits cost at the edge: the CPU of Envoy and the limiter for a call, by how it is limited.
 
     PYTHONPATH=gen:. python load-tests/edge_limits.py [--seconds 4] [--rounds 3]
 
-Needs `h2load` and `redis-server`. A real control plane configures a real Envoy before a real limiter and a bare
-echo in the services' place. The variants take turns; one caller without a token calls over gRPC, within the
-limit. "a call each" is what the classes cost that must be exact.
+Needs `h2load` and `redis-server`. A real control plane configures a real Envoy before a real limiter and a
+bare echo in the services' place. The variants take turns; one caller without a token calls over gRPC, within
+the limit. "a call each" is what the classes cost that must be exact.
 """
 
 import argparse
@@ -28,7 +28,6 @@ from grpc_health.v1.health import aio as health_aio
 from measurement import (
     POLL_INTERVAL_S,
     REDIS_PASSWORD,
-    START_TIMEOUT_S,
     WARM_UP_S,
     GrpcLoad,
     build_echo_server,
@@ -49,6 +48,7 @@ CALL_PATH: Final = "/internshipconnect.internship.v1.InternshipService/GetIntern
 LISTING_ID: Final = "int_01JD0000000000000000000000"
 SERVICES: Final = ("auth", "user", "internship", "application", "notification", "analytics")
 NO_LIMITS, ASKED, QUOTAS = VARIANTS = ("no limits", "a call each", "quotas")
+GATEWAY_START_TIMEOUT_S: Final = 120.0
 LIMITS: Final = """
 domain: internshipconnect
 descriptors:
@@ -123,7 +123,7 @@ class Edge:
             IC_OPS_PORT=str(find_free_port()),
             IC_REDIS_NODES=f"127.0.0.1:{redis_port}",
             IC_REDIS_PASSWORD=REDIS_PASSWORD,
-            IC_LIMITS_DIR=str(folder),
+            IC_LIMITS_DIR=str(folder / "limits"),
         )
         for port in (echo_port, limiter_port):
             wait_until_listening(port)
@@ -156,8 +156,8 @@ class Edge:
         config.write_text(json.dumps(build_bootstrap(node)))
         options = ("--concurrency", "1", "--disable-hot-restart", "--log-level", "error")
         envoy = self._start([str(binaries.envoy_proxy()), *options, "-c", str(config)])
-        if not wait_until(self._is_ready, timeout_s=3 * START_TIMEOUT_S, interval_s=POLL_INTERVAL_S):
-            raise SystemExit("the gateway does not become ready")
+        if not wait_until(self._is_ready, timeout_s=GATEWAY_START_TIMEOUT_S, interval_s=POLL_INTERVAL_S):
+            raise SystemExit("\n".join(path.read_text()[-2_000:] for path in self._folder.glob("*.log")))
         return envoy
 
     def _is_ready(self) -> bool:
@@ -184,7 +184,9 @@ def measure_variant(variant: str, redis_port: int, duration_s: int) -> CallCost:
     """Return what a call costs in a variant, with processes of its own."""
     with tempfile.TemporaryDirectory() as name, ExitStack() as closing:
         folder = Path(name)
-        (folder / "limits.yaml").write_text(LIMITS)
+        limits = folder / "limits"
+        limits.mkdir()
+        (limits / "limits.yaml").write_text(LIMITS)
         return Edge(variant, folder, redis_port, closing).measure(duration_s)
 
 

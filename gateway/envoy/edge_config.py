@@ -26,5 +26,5 @@ class EdgeConfig:
     listen: tuple[str, int]
     pages: tuple[tuple[str, str, str], ...] = ()
     otlp: tuple[str, int] | None = None
-    quotas: QuotaPolicy = DEFAULT_QUOTA_POLICY
     trace_percent: float = 100.0
+    quotas: QuotaPolicy = DEFAULT_QUOTA_POLICY

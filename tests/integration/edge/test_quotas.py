@@ -195,7 +195,7 @@ async def test_a_client_can_neither_report_nor_ask_for_quotas(
     limiter = launcher(**write_limits(tmp_path / "limits"))
     async with opened_gateways(tmp_path, limiter, 1) as [edge]:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{edge.listen}") as channel:
-            call = channel.unary_unary(QUOTA_METHOD)
+            call: Any = channel.unary_unary(QUOTA_METHOD)
             line = b"class=SEARCH,plan=FREE,user=usr_1 0 0 0 0 0 5"
             with pytest.raises(grpc.aio.AioRpcError) as raised:
                 await call(line, metadata=((QUOTA_HEADER, "1"),), timeout=30)

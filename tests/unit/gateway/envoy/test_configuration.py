@@ -255,7 +255,7 @@ def test_everything_but_public_reads_goes_past_the_cache() -> None:
 
 def _with_faults(**faults: Any) -> list[dict[str, Any]]:
     found = mesh(faults=faults)
-    hosts = (build_edge_routes(contracts(), found, EDGE), build_origin_routes(contracts(), found))
+    hosts = (build_edge_routes(contracts(), found, EDGE), build_origin_routes(contracts(), found, EDGE))
     return [host for routes in hosts for host in routes["virtual_hosts"]]
 
 

@@ -14,6 +14,8 @@ from tests.unit.gateway.envoy.quota_workers import PUBLIC_CALL, QuotaWorker, Vir
 WINDOW_MS = 60_000
 INTERVAL_MS = round(DEFAULT_QUOTA_POLICY.report_interval_s * 1_000)
 SMALL_POLICY = replace(DEFAULT_QUOTA_POLICY, max_buckets=300)
+PATIENT_POLICY = replace(DEFAULT_QUOTA_POLICY, report_timeout_s=100_000)
+"""No report is given up, so the limiter is never held to be silent."""
 MAX_BUCKET_BYTES = 2_000
 LEASE_MS = round(DEFAULT_QUOTA_POLICY.lease_s * 1_000)
 
@@ -319,7 +321,7 @@ def test_all_workers_together_admit_the_limit_and_a_share_of_an_interval_for_eac
     requests: int, workers: int, steps: list[tuple[int, int, int, bool]]
 ) -> None:
     limiter = VirtualLimiter(per_minute(requests))
-    fleet = [QuotaWorker(limiter) for _ in range(workers)]
+    fleet = [QuotaWorker(limiter, PATIENT_POLICY) for _ in range(workers)]
     log: list[int] = []
     for chosen, gap_ms, calls, is_answered in steps:
         limiter.now_ms += gap_ms
