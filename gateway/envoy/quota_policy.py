@@ -22,7 +22,7 @@ class QuotaPolicy:
     max_buckets: int = 20_000
     max_reported_buckets: int = 500
     silent_share: float = 0.5
-    silent_requests: int = 10
+    silent_requests: int = 50
 
 
 DEFAULT_QUOTA_POLICY: Final = QuotaPolicy()

@@ -25,10 +25,8 @@ QUOTA_HEADER: Final = "x-ic-quota-report"
 """Marks a report of the script; the listener removes it from the requests of clients."""
 QUOTA_LISTENER: Final = "quota"
 """The internal listener that reports pass, and its cluster; with a suffix for that of another listener."""
-RATE_LIMIT_HEADERS_METADATA: Final = "internshipconnect.rate_limit_headers"
-"""The metadata with the headers of a call's answer."""
-QUOTA_REPORT_METADATA: Final = "internshipconnect.quota_report"
-"""The metadata that marks a report on its way."""
+QUOTA_METADATA: Final = "internshipconnect.quota"
+"""The metadata with what the answer to a call says of its limit, or that the call is a report."""
 _LUA_FOLDER: Final = Path(__file__).with_name("lua")
 _LUA_FILES: Final = ("quota_search.lua", "quota_buckets.lua", "quota_reports.lua", "quota.lua")
 _CLASS_PREFIX: Final = "RATE_LIMIT_CLASS_"
@@ -58,15 +56,14 @@ def render_quota_lua(
     tables = (
         f"local QUOTA = {{ {figures}, {names} }}",
         f"local QUOTA_CLASS = {{\n{rows}\n}}",
-        f'local RATE_LIMIT_HEADERS = "{RATE_LIMIT_HEADERS_METADATA}"',
-        f'local QUOTA_REPORT = "{QUOTA_REPORT_METADATA}"',
+        f'local QUOTA_METADATA = "{QUOTA_METADATA}"',
     )
     return "\n".join((*tables, *((_LUA_FOLDER / name).read_text() for name in _LUA_FILES)))
 
 
 def render_no_quota_lua() -> str:
     """Return the tables of a script that counts nothing."""
-    return "local QUOTA, QUOTA_CLASS = {}, {}\nlocal QUOTA_REPORT, enforce_quota"
+    return "local QUOTA, QUOTA_CLASS = {}, {}\nlocal QUOTA_METADATA, enforce_quota"
 
 
 def _policy_figures(policy: QuotaPolicy) -> Mapping[str, float]:

@@ -90,7 +90,7 @@ function envoy_on_request(handle)
   local path = headers:get(":path")
   local metadata = handle:streamInfo():dynamicMetadata()
   if path == QUOTA.method and headers:get(QUOTA.header) then
-    metadata:set(QUOTA_REPORT, "is_report", true)
+    metadata:set(QUOTA_METADATA, "is_report", true)
     return
   end
   local networks = client_networks(handle:streamInfo():downstreamRemoteAddress())

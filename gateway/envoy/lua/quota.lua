@@ -1,7 +1,7 @@
 -- Admits a call by the buckets of its caller, and says in the answer how much is left. QUOTA_CLASS (gRPC path ->
 -- class), caller.lua and the other scripts of quotas are put before this text.
 
-local NO_GRPC_STATUS_MAPPING = "8"
+local RESOURCE_EXHAUSTED = "8"
 
 local function quoted_value(text)
   return (text:gsub("[^%w._:/@-]", function(byte)
@@ -86,6 +86,20 @@ local function rate_limit_headers(standing)
   }
 end
 
+local function text_of_standing(standing)
+  return string.format(
+    "%d %d %d %d %s", standing.limit, standing.window_ms, standing.remaining, standing.reset_ms, standing.policy
+  )
+end
+
+local function standing_in(text)
+  local limit, window_ms, remaining, reset_ms, policy = text:match("^(%d+) (%d+) (%d+) (%d+) (.+)$")
+  return {
+    limit = tonumber(limit), window_ms = tonumber(window_ms), remaining = tonumber(remaining),
+    reset_ms = tonumber(reset_ms), policy = policy,
+  }
+end
+
 -- The bucket that refuses for the longest time, as earlier retries fail.
 local function longest_refusal(refused, now)
   local longest, longest_ms
@@ -107,7 +121,7 @@ local function refuse_call(handle, refused, now)
     standing.remaining, standing.reset_ms = 0, retry_ms
     headers = rate_limit_headers(standing)
   end
-  headers[":status"], headers["grpc-status"] = "429", NO_GRPC_STATUS_MAPPING
+  headers[":status"], headers["grpc-status"] = "429", RESOURCE_EXHAUSTED
   headers["x-envoy-ratelimited"] = "true"
   headers["retry-after"] = tostring(math.max(1, seconds(retry_ms)))
   handle:respond(headers, "")
@@ -135,23 +149,20 @@ local function enforce_quota(handle, class, claims, networks)
     return refuse_call(handle, refused, now)
   end
   if standing then
-    local metadata = handle:streamInfo():dynamicMetadata()
-    for name, value in pairs(rate_limit_headers(standing)) do
-      metadata:set(RATE_LIMIT_HEADERS, name, value)
-    end
+    -- One text, as each value of the metadata costs as much as all counting.
+    handle:streamInfo():dynamicMetadata():set(QUOTA_METADATA, "standing", text_of_standing(standing))
   end
 end
 
 function envoy_on_response(handle)
-  local metadata = handle:streamInfo():dynamicMetadata()
-  if metadata:get(QUOTA_REPORT) then
+  local saved = handle:streamInfo():dynamicMetadata():get(QUOTA_METADATA)
+  if not saved then
+    return
+  elseif saved.is_report then
     return receive_report_answer(handle)
   end
-  local told = metadata:get(RATE_LIMIT_HEADERS)
-  if told then
-    local headers = handle:headers()
-    for name, value in pairs(told) do
-      headers:replace(name, value)
-    end
+  local headers = handle:headers()
+  for name, value in pairs(rate_limit_headers(standing_in(saved.standing))) do
+    headers:replace(name, value)
   end
 end

@@ -182,7 +182,9 @@ local function send_report(handle, now)
   local reports = take_pending()
   flight = { reports = reports, sent_ms = now }
   next_report_ms = pending_count > 0 and now or now + QUOTA.report_interval_ms
-  handle:httpCall(QUOTA.listener, request_headers(), message_of(reports), QUOTA.report_timeout_ms, true)
+  -- A report is of many callers, so it is part of nobody's trace.
+  local options = { asynchronous = true, timeout_ms = QUOTA.report_timeout_ms, trace_sampled = false }
+  handle:httpCall(QUOTA.listener, request_headers(), message_of(reports), options)
 end
 
 -- Takes the answer to the report, which passes the internal listener.

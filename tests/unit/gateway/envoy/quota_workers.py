@@ -54,8 +54,8 @@ function fake_handle(clock, request, claims, address, limiter)
   function handle:streamInfo() return info end
   function handle:timestamp() return clock() end
   function handle:respond(answer) self.refusal = answer end
-  function handle:httpCall(cluster, sent, body, timeout_ms, is_asynchronous)
-    if is_asynchronous then
+  function handle:httpCall(cluster, sent, body, options)
+    if type(options) == "table" and options.asynchronous then
       limiter.report(cluster, sent, body)
       return
     end
