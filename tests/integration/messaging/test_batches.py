@@ -12,6 +12,7 @@ from chassis.errors import DomainError
 from chassis.ids import slot_of
 from chassis.messaging import BatchSubscription, ReceivedEvent
 from chassis.messaging.consumer import EventConsumers
+from chassis.messaging.consumer_connection import ConsumerConnection
 from chassis.messaging.topology import dead_letter_queue
 from chassis.sharding.inbox import EventInSlot
 from chassis.sharding.shard import Shard
@@ -99,15 +100,16 @@ async def test_what_a_process_committed_and_did_not_acknowledge_has_its_effect_o
 ) -> None:
     """The first process dies before it acknowledges; the second gets all of it again, in other batches."""
     effects = EffectCounter(shards)
-    async with consuming_batches(amqp_url, queue, effects) as dying:
-        monkeypatch.setattr(dying._connection, "settle", lambda *_: None)
-        relaying.start()
-        users = await emit(shards, 40)
+    with monkeypatch.context() as dying:
+        dying.setattr(ConsumerConnection, "settle", lambda *_: None)
+        async with consuming_batches(amqp_url, queue, effects):
+            relaying.start()
+            users = await emit(shards, 40)
 
-        async def all_committed() -> bool:
-            return len(await effects.counts()) == len(users)
+            async def all_committed() -> bool:
+                return len(await effects.counts()) == len(users)
 
-        await wait_until(all_committed)
+            await wait_until(all_committed)
     handled_before = sum(effects.batch_sizes)
     async with consuming_batches(amqp_url, queue, effects):
         more = await emit(shards, 10)
