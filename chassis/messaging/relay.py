@@ -263,11 +263,12 @@ class _ShardOutboxRelay:
             await asyncio.sleep(self._policy.measure_interval_s)
 
     async def _lag_s(self) -> float:
-        rows = await self._outbox.count_documents({}, limit=self._policy.max_counted_rows, hint="_id_")
         oldest = await self._outbox.find_one({}, {"time": 1}, sort=[("_id", 1)])
-        metrics.outbox_rows.labels(self._shard).set(rows)
         if oldest is None:
+            metrics.outbox_rows.labels(self._shard).set(0)
             return 0.0
+        rows = await self._outbox.count_documents({}, limit=self._policy.max_counted_rows, hint="_id_")
+        metrics.outbox_rows.labels(self._shard).set(rows)
         waiting: timedelta = datetime.now(UTC) - oldest["time"]
         return max(0.0, waiting.total_seconds())
 

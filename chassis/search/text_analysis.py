@@ -144,7 +144,7 @@ def name_key(text: str) -> str:
 
 def is_unspaced(word: str) -> bool:
     """Return whether the word is a run of letters of a script without spaces."""
-    return _UNSPACED.match(word) is not None
+    return not word.isascii() and _UNSPACED.match(word) is not None
 
 
 def character_bigrams(run: str) -> list[str]:

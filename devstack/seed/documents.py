@@ -54,6 +54,11 @@ class DocumentSet:
         for place, documents in others.items():
             self.add(place, *documents)
 
+    def stamp(self, place: Place, field: str, value: object) -> None:
+        """Set a field of all documents of a collection that is known only when they are written."""
+        for document in self._by_place[place]:
+            document[field] = value
+
     def items(self) -> Iterator[tuple[Place, list[Document]]]:
         """Yield each collection with its documents."""
         yield from self._by_place.items()

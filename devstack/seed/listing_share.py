@@ -4,15 +4,22 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from itertools import takewhile
 from typing import Final, cast
 
-from chassis.clock import SystemClock
+from chassis.clock import SystemClock, truncate_to_milliseconds
 from chassis.ids import new_id, slot_of
 from chassis.search.gazetteer import shared_gazetteer
 from devstack.local_cluster import LocalCluster
 from devstack.seed.bulk_store import BulkStore
-from devstack.seed.documents import APPLICATIONS, DELETED_LISTINGS, LISTINGS, DocumentSet
+from devstack.seed.documents import (
+    APPLICATIONS,
+    DELETED_LISTINGS,
+    LISTINGS,
+    SEARCH_LISTINGS,
+    DocumentSet,
+)
 from devstack.seed.listing_documents import (
     CompanyFigures,
     add_application_views,
@@ -144,6 +151,7 @@ class _ShareWriter:
             self.written.applications += len(history.applications)
             readers = _readers_of(applications.get(index, ()))
             self.written.reads |= {(ids[index], students[each].id) for each in readers if each in students}
+        documents.stamp(SEARCH_LISTINGS, "index_time", truncate_to_milliseconds(datetime.now(UTC)))
         await self._store.insert_missing(documents)
         for index in (index for index in applications if ids[index] in stored):
             planned = self._plan_each(listings[index], ids[index], applications[index], students)

@@ -17,6 +17,8 @@ RELOAD_INTERVAL_S = 1800.0
 MAX_CHANGES_PER_POLL = 500
 OVERLAP = timedelta(seconds=5)
 """The tolerated difference of writers' clocks and commits; entries read again are recognised."""
+MAX_DELAY = timedelta(minutes=1)
+"""After this time no change of an earlier time is expected any more, so that none is read again and again."""
 _FIRST_POSITION = ChangePosition(datetime.fromtimestamp(0, UTC), MAX_CHANGES_PER_POLL)
 
 _log = get_logger()
@@ -68,9 +70,11 @@ class Lexicon:
 
     async def poll(self) -> None:
         """Add the words of entries that were indexed since the last poll."""
+        settled_until = self._clock.now() - MAX_DELAY
         positions = {
             partition: ChangePosition(
-                latest - OVERLAP, MAX_CHANGES_PER_POLL + len(self._seen.get(partition, ()))
+                max(latest - OVERLAP, settled_until),
+                MAX_CHANGES_PER_POLL + len(self._seen.get(partition, ())),
             )
             for partition, latest in self._latest.items()
         }
