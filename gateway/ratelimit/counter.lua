@@ -33,7 +33,7 @@ local function count_used(window)
 end
 
 local function add_hits(hits, window)
-  if count > 0 and now - window < first then
+  if now - window < first then
     count, last = count + hits, now
   else
     previous_count, previous_first, previous_last = count, first, last

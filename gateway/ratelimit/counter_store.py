@@ -52,15 +52,15 @@ class LeaseResult:
 
 
 def lease_hits(usage: WindowUsage, request: LeaseRequest, now_us: int) -> LeaseResult:
-    """Return the lease: at most half of the room, rounded up, so that it is not all with one who asks.
+    """Return the lease: at most half of the remaining hits, rounded up, so that others find some.
 
     `lease.lua` does the same at the counters.
     """
     usage = usage.without_hits(request.returned, request.run_us)
     if request.owed:
         usage = usage.with_hits(request.owed, now_us, request.window_us)
-    room = usage.remaining(request.limit, now_us, request.window_us)
-    granted = min(request.wanted, room - room // 2)
+    remaining = usage.remaining(request.limit, now_us, request.window_us)
+    granted = min(request.wanted, remaining - remaining // 2)
     if granted:
         usage = usage.with_hits(granted, now_us, request.window_us)
     return LeaseResult(granted, now_us, usage)
@@ -70,7 +70,7 @@ class CounterStore(Protocol):
     """Counts hits in sliding windows."""
 
     async def lease(self, request: LeaseRequest) -> LeaseResult:
-        """Count what is reported, and what is leased. Raise StoreUnavailableError."""
+        """Count the reported hits, and those that are leased. Raise StoreUnavailableError."""
         ...
 
     async def count(self, hit: CounterHit) -> CounterResult:

@@ -16,8 +16,8 @@ end
 if owed > 0 then
   add_hits(owed, window)
 end
-local room = math.max(0, math.floor(limit - count_used(window)))
-local granted = math.min(wanted, room - math.floor(room / 2))
+local remaining = math.max(0, math.floor(limit - count_used(window)))
+local granted = math.min(wanted, remaining - math.floor(remaining / 2))
 if granted > 0 then
   add_hits(granted, window)
 end

@@ -63,7 +63,7 @@ class WindowUsage:
     def with_hits(self, hits: int, now_us: int, window_us: int) -> "WindowUsage":
         """Return the usage after the hits are admitted."""
         run = self.current
-        if run.hits and now_us - window_us < run.first_us:
+        if now_us - window_us < run.first_us:
             return WindowUsage(HitRun(run.hits + hits, run.first_us, now_us), self.previous)
         return WindowUsage(HitRun(hits, now_us, now_us), run)
 

@@ -60,9 +60,9 @@ local function share_of(limit, window_ms)
 end
 
 -- What all workers together have left, as far as this one knows, beside its own lease.
-local function room_of(bucket, limit, window_ms, now)
-  local remaining = bucket.limit and now - bucket.answered_ms < window_ms and bucket.remaining or limit
-  return remaining - bucket.owed - bucket.in_flight
+local function remaining_of(bucket, limit, window_ms, now)
+  local known = bucket.limit and now - bucket.answered_ms < window_ms and bucket.remaining or limit
+  return known - bucket.owed - bucket.in_flight
 end
 
 local function end_lease(bucket)
@@ -78,7 +78,7 @@ local function has_credit(bucket, now)
   return limit
     and bucket.has_credit
     and bucket.owed + bucket.in_flight < share_of(limit, window_ms)
-    and room_of(bucket, limit, window_ms, now) > 0
+    and remaining_of(bucket, limit, window_ms, now) > 0
 end
 
 -- While the limiter is silent: a share of the limit in each window.
@@ -140,6 +140,6 @@ local function standing_of(bucket, now)
     return nil
   end
   local resets_ms = bucket.resets_ms and bucket.resets_ms > now and bucket.resets_ms - now or window_ms
-  local remaining = math.max(0, room_of(bucket, limit, window_ms, now)) + bucket.tokens
+  local remaining = math.max(0, remaining_of(bucket, limit, window_ms, now)) + bucket.tokens
   return { limit = limit, window_ms = window_ms, policy = policy, remaining = remaining, reset_ms = resets_ms }
 end

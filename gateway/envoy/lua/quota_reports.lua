@@ -176,6 +176,8 @@ local function send_report(handle, now)
     flight = nil
     apply_response(lost.reports, TIMED_OUT, nil, lost.sent_ms, now)
   end
+  -- The clock may have gone back.
+  next_report_ms = math.min(next_report_ms, now + QUOTA.report_interval_ms)
   if flight or pending_count == 0 or now < next_report_ms then
     return
   end

@@ -1,4 +1,4 @@
-"""The messages of quotas: what is read, and what is refused with the reason."""
+"""The messages of quotas: how they are read, and refused with the reason."""
 
 import pytest
 from hypothesis import given
