@@ -22,7 +22,7 @@ class RateLimitStatus:
 
 def format_rate_limit_headers(allowance: RateLimitStatus) -> list[HttpHeader]:
     """Return the headers of an answer; seconds are rounded up."""
-    policy, reset_s = _quote_structured_string(allowance.policy), math.ceil(allowance.reset_s)
+    policy, reset_s = quote_structured_string(allowance.policy), math.ceil(allowance.reset_s)
     return [
         ("X-RateLimit-Limit", str(allowance.requests)),
         ("X-RateLimit-Remaining", str(allowance.remaining)),
@@ -32,7 +32,7 @@ def format_rate_limit_headers(allowance: RateLimitStatus) -> list[HttpHeader]:
     ]
 
 
-def _quote_structured_string(text: str) -> str:
+def quote_structured_string(text: str) -> str:
     """Return a string of RFC 8941: printable ASCII in quotes."""
     printable = "".join(char for char in text if " " <= char <= "~")
     escaped = printable.replace("\\", r"\\").replace('"', r"\"")

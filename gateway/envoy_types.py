@@ -31,13 +31,16 @@ from envoy.extensions.filters.http.header_mutation.v3.header_mutation_pb2 import
 )
 from envoy.extensions.filters.http.health_check.v3.health_check_pb2 import HealthCheck
 from envoy.extensions.filters.http.jwt_authn.v3.config_pb2 import JwtAuthentication
-from envoy.extensions.filters.http.lua.v3.lua_pb2 import Lua
+from envoy.extensions.filters.http.lua.v3.lua_pb2 import Lua, LuaPerRoute
 from envoy.extensions.filters.http.ratelimit.v3.rate_limit_pb2 import RateLimit
 from envoy.extensions.filters.http.router.v3.router_pb2 import Router
 from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
     HttpConnectionManager,
 )
 from envoy.extensions.http.cache_v2.simple_http_cache.v3.config_pb2 import SimpleHttpCacheV2Config
+from envoy.extensions.http.early_header_mutation.header_mutation.v3 import (
+    header_mutation_pb2 as early_header_mutation_pb2,
+)
 from envoy.extensions.resource_monitors.downstream_connections.v3.downstream_connections_pb2 import (
     DownstreamConnectionsConfig,
 )
@@ -70,6 +73,8 @@ HEALTH_CHECK: Final = _type_url(HealthCheck)
 BUFFER: Final = _type_url(Buffer)
 FAULT: Final = _type_url(HTTPFault)
 LUA: Final = _type_url(Lua)
+LUA_PER_ROUTE: Final = _type_url(LuaPerRoute)
+EARLY_HEADER_MUTATION: Final = _type_url(early_header_mutation_pb2.HeaderMutation)
 TRANSCODER: Final = _type_url(GrpcJsonTranscoder)
 ROUTER: Final = _type_url(Router)
 UPSTREAM_HTTP: Final = _type_url(HttpProtocolOptions)

@@ -45,12 +45,13 @@ class GrpcLoad:
         self, process: "subprocess.Popen[Any]", port: int, duration_s: int, folder: Path
     ) -> Throughput:
         """Return the throughput of a server's process, after a second of warming up."""
-        self._run_h2load(port, WARM_UP_S, folder)
+        self.run(port, WARM_UP_S, folder)
         cpu_before_s = read_cpu_s(process.pid)
-        answered, per_s = self._run_h2load(port, duration_s, folder)
+        answered, per_s = self.run(port, duration_s, folder)
         return Throughput(per_s, answered / (read_cpu_s(process.pid) - cpu_before_s))
 
-    def _run_h2load(self, port: int, duration_s: int, folder: Path) -> tuple[int, float]:
+    def run(self, port: int, duration_s: int, folder: Path) -> tuple[int, float]:
+        """Return the answered requests of one run, and how many a second. Raises SystemExit without any."""
         body = folder / "request.bin"
         body.write_bytes(b"\0" + len(self.message).to_bytes(4, "big") + self.message)
         command = ["h2load", f"-c{H2LOAD_CONNECTIONS}", f"-m{H2LOAD_STREAMS}", f"-D{duration_s}", f"-d{body}"]

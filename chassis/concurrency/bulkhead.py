@@ -1,7 +1,7 @@
 """A bulkhead: one slow dependency holds a bounded number of calls of this process."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from types import TracebackType
 
 from chassis.errors import overloaded
 from chassis.observability import metrics
@@ -14,21 +14,34 @@ class Bulkhead:
         self._dependency = dependency
         self._max_concurrent = max_concurrent
         self._held = 0
-        self._in_use = metrics.bulkhead_in_use.labels(label)
+        self._place = _Place(self)
         self._refused = metrics.bulkhead_refused.labels(label)
+        metrics.bulkhead_in_use.labels(label).set_function(lambda: self._held)
 
-    @contextmanager
-    def acquire(self) -> Iterator[None]:
-        """Hold a place for the block. Raises DomainError OVERLOADED when all are taken."""
+    def acquire(self) -> AbstractContextManager[None]:
+        """Return a block that holds a place. It raises DomainError OVERLOADED when all are taken."""
+        return self._place
+
+    def _take(self) -> None:
         if self._held >= self._max_concurrent:
             self._refused.inc()
             raise overloaded(self._dependency)
-        self._count(1)
-        try:
-            yield
-        finally:
-            self._count(-1)
+        self._held += 1
 
-    def _count(self, places: int) -> None:
-        self._held += places
-        self._in_use.set(self._held)
+    def _release(self) -> None:
+        self._held -= 1
+
+
+class _Place:
+    """One object for all blocks: it holds nothing of its own."""
+
+    def __init__(self, bulkhead: Bulkhead) -> None:
+        self._bulkhead = bulkhead
+
+    def __enter__(self) -> None:
+        self._bulkhead._take()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bulkhead._release()

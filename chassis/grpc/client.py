@@ -8,6 +8,7 @@ from typing import Any, Final, NoReturn, Protocol, cast
 
 import grpc
 import orjson
+from prometheus_client import Counter
 
 from chassis.call_context import SENT_TIMEOUT_METADATA_KEY, remaining_s, request_id
 from chassis.concurrency.bulkhead import Bulkhead
@@ -218,6 +219,8 @@ class _UnaryCall:
             else {}
         )
         """Attempts by the reason of the error."""
+        self._handled: dict[str, Counter] = {}
+        """The counter's children by status, each looked up once."""
         self._hedge = (
             HedgedCall(channel.budget.try_withdraw, self._count_hedge) if rpc.has_no_side_effects else None
         )
@@ -305,7 +308,10 @@ class _UnaryCall:
         metrics.grpc_client_hedges.labels(self._rpc.service, self._rpc.name, outcome).inc()
 
     def _count(self, code: str) -> None:
-        metrics.grpc_client_handled.labels(self._rpc.service, self._rpc.name, code).inc()
+        if code not in self._handled:
+            labels = (self._rpc.service, self._rpc.name, code)
+            self._handled[code] = metrics.grpc_client_handled.labels(*labels)
+        self._handled[code].inc()
 
 
 def _is_local_overload(error: DomainError) -> bool:

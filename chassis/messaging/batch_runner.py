@@ -22,7 +22,7 @@ HandleBatch = Callable[[Sequence[PendingEvent]], Awaitable[Outcome]]
 
 
 class BatchRunner:
-    """Handles one batch at a time, with what has arrived meanwhile; a failed batch event by event."""
+    """Handles one batch at a time, with all events that arrived during the last one."""
 
     def __init__(
         self,

@@ -8,8 +8,14 @@ from typing import Any, Final, TypeVar
 
 import pymongo
 import pymongo.lock
-from pymongo import AsyncMongoClient
+from pymongo import AsyncMongoClient, _csot
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.server import Server
+from pymongo.asynchronous.topology import Topology
 from pymongo.monitoring import CommandListener
+from pymongo.read_preferences import Primary, PrimaryPreferred
+from pymongo.server_selectors import writable_server_selector
+from pymongo.topology_description import TOPOLOGY_TYPE, TopologyDescription
 
 from chassis.mongo.documents import Document
 
@@ -41,16 +47,52 @@ if sys.version_info < (3, 12):
 class ShardClient(AsyncMongoClient[Document]):
     """Looks for a primary for at most 2 seconds, or 8 while there are secondaries that may elect one.
 
-    Under a deadline PyMongo would spend all the remaining time on looking, and ignore its own limit.
+    Under a deadline PyMongo would spend all the remaining time on looking, and ignore its own limit. It also
+    looks again for each command; here a primary, once found, is taken until the driver's view of the replica
+    set changes, as it does with each heartbeat and each network error.
     """
 
-    async def _select_server(self, *args: Any, **kwargs: Any) -> Any:
-        with pymongo.timeout(self._selection_timeout_s()):
-            return await super()._select_server(*args, **kwargs)
+    _seen_topology: TopologyDescription | None = None
+    _primary: Server | None = None
+
+    async def _select_server(
+        self, server_selector: Any, session: AsyncClientSession | None, *args: Any, **kwargs: Any
+    ) -> Any:
+        # Further arguments name a server to take, or some not to take.
+        is_free_choice = len(args) <= 1 and not (kwargs.get("address") or kwargs.get("deprioritized_servers"))
+        primary = self._known_primary() if is_free_choice and _takes_primary(server_selector) else None
+        if primary is None:
+            with pymongo.timeout(self._selection_timeout_s()):
+                return await super()._select_server(server_selector, session, *args, **kwargs)
+        if session is not None and not session.in_transaction:
+            await session._transaction.reset()
+        if _csot.get_timeout() is not None:
+            _csot.set_rtt(primary.description.min_round_trip_time)
+        return primary
+
+    def _known_primary(self) -> Server | None:
+        """Return the primary of a replica set that has one, by the driver's present view."""
+        topology: Topology | None = self._topology
+        if topology is None:
+            # Before the first operation.
+            return None
+        description = topology.description
+        if description is not self._seen_topology:
+            self._seen_topology = description
+            self._primary = None
+            if description.topology_type == TOPOLOGY_TYPE.ReplicaSetWithPrimary:
+                writable = [each for each in description.known_servers if each.is_writable]
+                self._primary = topology._servers.get(writable[0].address) if writable else None
+        return self._primary
 
     def _selection_timeout_s(self) -> float:
         may_elect = self.topology_description.has_readable_server(pymongo.ReadPreference.SECONDARY)
         return ELECTION_TIMEOUT_S if may_elect else SELECTION_TIMEOUT_S
+
+
+def _takes_primary(selector: Any) -> bool:
+    """Return whether an operation goes to the primary when there is one."""
+    return selector is writable_server_selector or type(selector) in {Primary, PrimaryPreferred}
 
 
 def connect_shard(

@@ -19,10 +19,9 @@ from chassis.contracts import ERROR_DOMAIN, RpcSpec, error_reasons, imported_con
 from gateway.api_surface import REFLECTION_SERVICES, edge_rpcs, service_of
 from gateway.envoy.edge_config import API_PAGES, EdgeConfig
 from gateway.envoy.filters import HEALTH_PATH, READY_PATH
-from gateway.envoy.rate_limits import RATE_LIMIT_DOMAIN
 from gateway.envoy.routes import build_edge_routes
 from gateway.ratelimit.config import parse_rules, read_config_files
-from gateway.ratelimit.rules import RateLimit, RateLimitRuleSet
+from gateway.ratelimit.rules import RATE_LIMIT_DOMAIN, RateLimit, RateLimitRuleSet
 from gateway.xds.mesh import Mesh
 from internshipconnect.options.v1.options_pb2 import RateLimitClass
 

@@ -17,7 +17,7 @@ from gateway.envoy_types import typed_extension
 
 CACHE_FILTER: Final = "envoy.filters.http.cache_v2"
 ORIGIN: Final = "origin"
-"""The name of the listener behind the cache, and of its cluster."""
+"""The name of the listener behind the cache, of its cluster and of its routes."""
 MAX_CACHED_BODY_BYTES: Final = 1024 * 1024
 VARY: Final = "accept-encoding, authorization, origin"
 _HAS_IF_NONE_MATCH: Final = {"name": "if-none-match", "present_match": True}
@@ -124,25 +124,3 @@ def path_match(path: str) -> dict[str, Any]:
 def cache_duration_metadata(rpc: RpcSpec) -> dict[str, Any]:
     """Return a route's metadata for the script behind the cache."""
     return _lua_metadata({"shared_cache_s": rpc.policy.shared_cache_s})
-
-
-def origin_cluster() -> dict[str, Any]:
-    """Return the cluster of the listener behind the cache: HTTP/2 over a pipe inside this Envoy."""
-    member = {"endpoint": {"address": {"envoy_internal_address": {"server_listener_name": ORIGIN}}}}
-    return {
-        "name": ORIGIN,
-        "type": "STATIC",
-        "connect_timeout": "1s",
-        "typed_extension_protocol_options": {
-            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-                "@type": envoy_types.UPSTREAM_HTTP,
-                "explicit_http_config": {"http2_protocol_options": {}},
-            }
-        },
-        "transport_socket": typed_extension(
-            "envoy.transport_sockets.internal_upstream",
-            envoy_types.INTERNAL_UPSTREAM,
-            transport_socket=typed_extension("envoy.transport_sockets.raw_buffer", envoy_types.RAW_BUFFER),
-        ),
-        "load_assignment": {"cluster_name": ORIGIN, "endpoints": [{"lb_endpoints": [member]}]},
-    }

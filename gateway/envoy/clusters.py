@@ -4,11 +4,13 @@ from typing import Any
 
 from chassis.grpc.server import MAX_CALLS_PER_CONNECTION
 from gateway import envoy_types
-from gateway.envoy.cache import origin_cluster
+from gateway.envoy.cache import ORIGIN
 from gateway.envoy.edge_config import OTLP_CLUSTER, EdgeConfig
+from gateway.envoy.quotas import quota_cluster_name
 from gateway.envoy.rate_limits import RATE_LIMIT_CLUSTER
+from gateway.envoy.routes import ROUTE_CONFIGURATION
 from gateway.envoy.view_log import VIEW_LOG_CLUSTER
-from gateway.envoy_types import socket_address
+from gateway.envoy_types import socket_address, typed_extension
 from gateway.xds.config import ads_config_source, format_duration
 from gateway.xds.mesh import CircuitBreakerLimits, HealthCheck, Mesh, OutlierDetection
 
@@ -16,8 +18,9 @@ from gateway.xds.mesh import CircuitBreakerLimits, HealthCheck, Mesh, OutlierDet
 def build_clusters(mesh: Mesh, edge: EdgeConfig) -> list[dict[str, Any]]:
     """Return the clusters of services, the inner listener, the limiter, the view log and the collector."""
     found = [_service_cluster(name, mesh) for name in sorted(mesh.services)]
-    found.append(origin_cluster())
+    found.append(internal_cluster(ORIGIN))
     if mesh.gateway.rate_limits:
+        found.extend(internal_cluster(quota_cluster_name(each)) for each in (ROUTE_CONFIGURATION, ORIGIN))
         found.append(static_cluster(RATE_LIMIT_CLUSTER, *parse_host_port(mesh.gateway.rate_limits)))
     if mesh.gateway.view_log_address:
         found.append(static_cluster(VIEW_LOG_CLUSTER, *parse_host_port(mesh.gateway.view_log_address)))
@@ -104,6 +107,28 @@ def _health_check(figures: HealthCheck) -> dict[str, Any]:
         "healthy_threshold": figures.healthy_threshold,
         "unhealthy_threshold": figures.unhealthy_threshold,
         "grpc_health_check": {},
+    }
+
+
+def internal_cluster(listener: str) -> dict[str, Any]:
+    """Return the cluster of an internal listener: HTTP/2 over a pipe inside this Envoy."""
+    member = {"endpoint": {"address": {"envoy_internal_address": {"server_listener_name": listener}}}}
+    return {
+        "name": listener,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": envoy_types.UPSTREAM_HTTP,
+                "explicit_http_config": {"http2_protocol_options": {}},
+            }
+        },
+        "transport_socket": typed_extension(
+            "envoy.transport_sockets.internal_upstream",
+            envoy_types.INTERNAL_UPSTREAM,
+            transport_socket=typed_extension("envoy.transport_sockets.raw_buffer", envoy_types.RAW_BUFFER),
+        ),
+        "load_assignment": {"cluster_name": listener, "endpoints": [{"lb_endpoints": [member]}]},
     }
 
 

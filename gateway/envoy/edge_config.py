@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.envoy.quota_policy import DEFAULT_QUOTA_POLICY, QuotaPolicy
+
 OTLP_CLUSTER: Final = "otlp"
 MAX_BODY_BYTES: Final = 1024 * 1024
 
@@ -25,3 +27,4 @@ class EdgeConfig:
     pages: tuple[tuple[str, str, str], ...] = ()
     otlp: tuple[str, int] | None = None
     trace_percent: float = 100.0
+    quotas: QuotaPolicy = DEFAULT_QUOTA_POLICY

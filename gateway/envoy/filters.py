@@ -99,6 +99,11 @@ def origin_filters(contracts: Contracts, mesh: Mesh) -> list[dict[str, Any]]:
     ]
 
 
+def quota_filters(contracts: Contracts) -> list[dict[str, Any]]:
+    """Return the filters of reports about quotas, on their way to the limiter."""
+    return [caller_filter(edge_rpcs(contracts)), _router_filter()]
+
+
 def _call_filters(contracts: Contracts, rpcs: Iterable[RpcSpec]) -> list[dict[str, Any]]:
     return [
         typed_extension(BUFFER_FILTER, envoy_types.BUFFER, max_request_bytes=MAX_BODY_BYTES),

@@ -7,7 +7,8 @@ from chassis.contracts import Contracts
 from gateway import envoy_types
 from gateway.envoy.cache import ORIGIN
 from gateway.envoy.edge_config import MAX_BODY_BYTES, OTLP_CLUSTER, EdgeConfig
-from gateway.envoy.filters import edge_filters, origin_filters
+from gateway.envoy.filters import edge_filters, origin_filters, quota_filters
+from gateway.envoy.quotas import quota_cluster_name, report_header_removal
 from gateway.envoy.responses import local_reply_config
 from gateway.envoy.routes import ROUTE_CONFIGURATION
 from gateway.envoy.view_log import view_access_log
@@ -37,6 +38,7 @@ def build_edge_listener(contracts: Contracts, mesh: Mesh, edge: EdgeConfig) -> d
         normalize_path=True,
         path_with_escaped_slashes_action="REJECT_REQUEST",
         local_reply_config=local_reply_config(),
+        early_header_mutation_extensions=[report_header_removal()],
         access_log=[
             _access_log(),
             *([view_access_log(contracts.rpcs)] if mesh.gateway.view_log_address else []),
@@ -72,6 +74,19 @@ def build_origin_listener(contracts: Contracts, mesh: Mesh, edge: EdgeConfig) ->
         "internal_listener": {},
         "filter_chains": [{"filters": [manager]}],
     }
+
+
+def build_quota_listeners(contracts: Contracts) -> list[dict[str, Any]]:
+    """Return the listeners that reports about quotas pass: one for each route configuration with calls."""
+    return [_quota_listener(contracts, routes) for routes in (ROUTE_CONFIGURATION, ORIGIN)]
+
+
+def _quota_listener(contracts: Contracts, routes: str) -> dict[str, Any]:
+    name = quota_cluster_name(routes)
+    manager = _http_connection_manager(
+        name, routes, quota_filters(contracts), codec_type="HTTP2", generate_request_id=False
+    )
+    return {"name": name, "internal_listener": {}, "filter_chains": [{"filters": [manager]}]}
 
 
 def _http_connection_manager(

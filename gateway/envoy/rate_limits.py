@@ -1,32 +1,30 @@
 """Rate limits at the edge: the descriptors of a call, by the class that its contract declares."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from chassis.client_network import CLIENT_NETWORK_BITS, EMBEDDED_IPV4_FORMS
 from chassis.contracts import RpcSpec
 from gateway import envoy_types
+from gateway.envoy.quota_policy import DEFAULT_QUOTA_POLICY, QuotaPolicy
+from gateway.envoy.quotas import has_quota, rate_limit_class, render_no_quota_lua, render_quota_lua
 from gateway.envoy.tokens import CLAIMS_KEY, JWT_FILTER
 from gateway.envoy_types import typed_extension
-from internshipconnect.options.v1.options_pb2 import RateLimitClass
+from gateway.ratelimit.rules import RATE_LIMIT_DOMAIN
 
 CALLER_FILTER: Final = "envoy.filters.http.lua.caller"
 RATE_LIMIT_FILTER: Final = "envoy.filters.http.ratelimit"
-RATE_LIMIT_DOMAIN: Final = "internshipconnect"
 RATE_LIMIT_CLUSTER: Final = "ratelimit"
 CALLER_METADATA: Final = "internshipconnect.caller"
 """The metadata in which `caller.lua` names the client, and the account that the call is about."""
 NETWORK_SUFFIXES: Final = ("", "_56", "_48")
 """The client itself, and the IPv6 networks around it; see `chassis/client_network.py`."""
-ORIGINAL_PATH_HEADER: Final = "x-envoy-original-path"
-"""Set by the transcoder; gRPC calls lack it, so each of their searches counts."""
 RATE_LIMIT_TIMEOUT_S: Final = 0.1
 """Twice the limiter's own time-out for Redis."""
 _LUA_FOLDER: Final = Path(__file__).with_name("lua")
 _CLIENT_NETWORK_LUA: Final = _LUA_FOLDER / "client_network.lua"
 _CALLER_LUA: Final = _LUA_FOLDER / "caller.lua"
-_CLASS_PREFIX: Final = "RATE_LIMIT_CLASS_"
 
 
 def caller_filter(rpcs: Iterable[RpcSpec]) -> dict[str, Any]:
@@ -37,6 +35,15 @@ def caller_filter(rpcs: Iterable[RpcSpec]) -> dict[str, Any]:
     return typed_extension(
         CALLER_FILTER, envoy_types.LUA, default_source_code={"inline_string": render_caller_lua(rpcs)}
     )
+
+
+def quota_settings(rpcs: Sequence[RpcSpec], listener: str, policy: QuotaPolicy) -> dict[str, Any]:
+    """Return the settings of a virtual host with which that filter counts as well.
+
+    Listeners that share a route configuration share the state of its scripts.
+    """
+    source = {"inline_string": render_caller_lua(rpcs, listener, policy)}
+    return {CALLER_FILTER: {"@type": envoy_types.LUA_PER_ROUTE, "source_code": source}}
 
 
 def rate_limit_filter() -> dict[str, Any]:
@@ -55,16 +62,28 @@ def rate_limit_filter() -> dict[str, Any]:
     )
 
 
-def render_caller_lua(rpcs: Iterable[RpcSpec]) -> str:
-    """Return the script with the fields that name an account, by path and field number."""
+def render_caller_lua(
+    rpcs: Iterable[RpcSpec], listener: str | None = None, policy: QuotaPolicy = DEFAULT_QUOTA_POLICY
+) -> str:
+    """Return the script that knows the caller, and with a `listener` also counts its calls.
+
+    It has the fields that name an account, by path and field number.
+    """
+    calls = tuple(rpcs)
     rows = (
         f'  ["{rpc.path}"] = {fields[rpc.policy.rate_limit_account].number}'
-        for rpc in rpcs
+        for rpc in calls
         for fields in (rpc.request_type.DESCRIPTOR.fields_by_name,)
         if rpc.policy.rate_limit_account
     )
-    table = "local ACCOUNT_FIELD = {\n" + ",\n".join(rows) + "\n}\n"
-    return "\n".join((table, render_client_network_lua(), _CALLER_LUA.read_text()))
+    suffixes = ", ".join(f'"{suffix}"' for suffix in NETWORK_SUFFIXES)
+    tables = (
+        "local ACCOUNT_FIELD = {\n" + ",\n".join(rows) + "\n}",
+        f"local NETWORK_SUFFIXES = {{ {suffixes} }}",
+        f'local CALLER = "{CALLER_METADATA}"',
+    )
+    quotas = render_no_quota_lua() if listener is None else render_quota_lua(calls, listener, policy)
+    return "\n".join((*tables, render_client_network_lua(), quotas, _CALLER_LUA.read_text()))
 
 
 def render_client_network_lua() -> str:
@@ -83,9 +102,9 @@ def render_client_network_lua() -> str:
 
 
 def rate_limit_actions(rpc: RpcSpec) -> list[dict[str, Any]]:
-    """Return the descriptors of a call; Envoy leaves out those with a missing part."""
-    class_ = RateLimitClass.Name(rpc.policy.rate_limit).removeprefix(_CLASS_PREFIX)
-    if class_ == "INTERNAL":
+    """Return the descriptors for which the limiter is asked; Envoy leaves out those with a missing part."""
+    class_ = rate_limit_class(rpc)
+    if class_ == "INTERNAL" or has_quota(rpc):
         return []
     of_class = _generic_key("class", class_)
     if class_ == "LOGIN":
@@ -96,14 +115,7 @@ def rate_limit_actions(rpc: RpcSpec) -> list[dict[str, Any]]:
     return [
         {"actions": [of_class, _claim_metadata("plan", "plan"), _claim_metadata("user", "sub")]},
         *({"actions": [of_class, _caller_metadata(f"address{around}")]} for around in NETWORK_SUFFIXES),
-        *_search_actions(class_, of_class),
     ]
-
-
-def _search_actions(class_: str, of_class: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the descriptor of the search text: it limits nothing; typing on counts as one search."""
-    path = {"header_name": ORIGINAL_PATH_HEADER, "descriptor_key": "search"}
-    return [{"actions": [of_class, {"request_headers": path}]}] if class_ == "SEARCH" else []
 
 
 def _account_actions(*of_call: dict[str, Any]) -> list[dict[str, Any]]:

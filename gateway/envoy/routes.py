@@ -1,6 +1,6 @@
 """Routes: one for each public RPC, one for each page, and those of the cache."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from chassis.call_context import SENT_TIMEOUT_METADATA_KEY
@@ -26,7 +26,8 @@ from gateway.envoy.filters import (
     TRANSCODER_FILTER,
 )
 from gateway.envoy.pages import page_routes
-from gateway.envoy.rate_limits import rate_limit_actions
+from gateway.envoy.quotas import quota_report_route
+from gateway.envoy.rate_limits import RATE_LIMIT_CLUSTER, quota_settings, rate_limit_actions
 from gateway.envoy.reflection import reflection_routes
 from gateway.envoy.responses import cors_policy, header_value_option
 from gateway.envoy.tokens import JWT_FILTER
@@ -56,6 +57,7 @@ def build_edge_routes(contracts: Contracts, mesh: Mesh, edge: EdgeConfig) -> dic
     rpcs = edge_rpcs(contracts)
     calls = [call for rpc in rpcs for call in _call_routes(rpc, mesh)]
     routes = [
+        *_quota_routes(mesh, edge),
         *(
             _without_filters(route, CACHE_FILTER, LUA_FILTER, BUFFER_FILTER, TRANSCODER_FILTER, JWT_FILTER)
             for route in reflection_routes(rpcs, limited=bool(mesh.gateway.rate_limits))
@@ -69,7 +71,7 @@ def build_edge_routes(contracts: Contracts, mesh: Mesh, edge: EdgeConfig) -> dic
         ),
         *map(_without_cache, [*_all_page_routes(edge), *calls, _transcoded_call_route({"prefix": "/"})]),
     ]
-    host = _virtual_host(ROUTE_CONFIGURATION, routes, mesh)
+    host = _virtual_host(ROUTE_CONFIGURATION, routes, mesh, rpcs, edge)
     if mesh.gateway.cors_origins:
         host["typed_per_filter_config"][CORS_FILTER] = cors_policy(mesh.gateway.cors_origins, rpcs)
     return {
@@ -79,20 +81,25 @@ def build_edge_routes(contracts: Contracts, mesh: Mesh, edge: EdgeConfig) -> dic
     }
 
 
-def build_origin_routes(contracts: Contracts, mesh: Mesh) -> dict[str, Any]:
+def build_origin_routes(contracts: Contracts, mesh: Mesh, edge: EdgeConfig) -> dict[str, Any]:
     """Return the routes behind the cache: calls whose answers may be cached."""
-    calls = [
-        call | cache_duration_metadata(rpc)
-        for rpc in edge_rpcs(contracts)
-        if is_cacheable(rpc)
-        for call in _call_routes(rpc, mesh)
-    ]
-    return {"name": ORIGIN, "virtual_hosts": [_virtual_host(ORIGIN, [*calls, _not_found_route()], mesh)]}
+    rpcs = tuple(rpc for rpc in edge_rpcs(contracts) if is_cacheable(rpc))
+    calls = [call | cache_duration_metadata(rpc) for rpc in rpcs for call in _call_routes(rpc, mesh)]
+    routes = [*_quota_routes(mesh, edge), *calls, _not_found_route()]
+    return {"name": ORIGIN, "virtual_hosts": [_virtual_host(ORIGIN, routes, mesh, rpcs, edge)]}
 
 
-def _virtual_host(name: str, routes: list[dict[str, Any]], mesh: Mesh) -> dict[str, Any]:
-    """Return the virtual host; it enables the fault filter, which decides before transcoding."""
-    filters = {FAULT_FILTER: NO_FAULT} if mesh.faults else {}
+def _quota_routes(mesh: Mesh, edge: EdgeConfig) -> list[dict[str, Any]]:
+    return [quota_report_route(RATE_LIMIT_CLUSTER, edge.quotas)] if mesh.gateway.rate_limits else []
+
+
+def _virtual_host(
+    name: str, routes: list[dict[str, Any]], mesh: Mesh, rpcs: Sequence[RpcSpec], edge: EdgeConfig
+) -> dict[str, Any]:
+    """Return the virtual host; it enables the fault filter, which decides before transcoding, and quotas."""
+    filters: dict[str, Any] = {FAULT_FILTER: NO_FAULT} if mesh.faults else {}
+    if mesh.gateway.rate_limits:
+        filters |= quota_settings(rpcs, name, edge.quotas)
     return {"name": name, "domains": ["*"], "routes": routes, "typed_per_filter_config": filters}
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from chassis.contracts import Contracts
 from gateway.envoy.clusters import build_clusters, parse_host_port
 from gateway.envoy.edge_config import EdgeConfig
-from gateway.envoy.listener import build_edge_listener, build_origin_listener
+from gateway.envoy.listener import build_edge_listener, build_origin_listener, build_quota_listeners
 from gateway.envoy.routes import build_edge_routes, build_origin_routes
 from gateway.envoy_types import Cluster, Listener, RouteConfiguration, parse_message
 from gateway.xds.mesh import Mesh
@@ -37,8 +37,12 @@ class GatewaySnapshotBuilder(CachedSnapshotBuilder[tuple[Contracts, Mesh, EdgeCo
                 *(parse_message(each, Cluster) for each in build_clusters(mesh, edge_config)),
                 parse_message(build_edge_listener(contracts, mesh, edge_config), Listener),
                 parse_message(build_origin_listener(contracts, mesh, edge_config), Listener),
+                *(
+                    parse_message(each, Listener)
+                    for each in (build_quota_listeners(contracts) if mesh.gateway.rate_limits else ())
+                ),
                 parse_message(build_edge_routes(contracts, mesh, edge_config), RouteConfiguration),
-                parse_message(build_origin_routes(contracts, mesh), RouteConfiguration),
+                parse_message(build_origin_routes(contracts, mesh, edge_config), RouteConfiguration),
             ]
         )
 

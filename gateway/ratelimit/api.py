@@ -12,6 +12,8 @@ from google.protobuf.duration_pb2 import Duration
 from gateway.ratelimit import metrics
 from gateway.ratelimit.headers import rate_limit_headers
 from gateway.ratelimit.limiter import LimitDecision, RateLimiter
+from gateway.ratelimit.quota_messages import InvalidReportError, format_assignments, parse_reports
+from gateway.ratelimit.quotas import QuotaAssigner
 from gateway.ratelimit.request_parser import InvalidRequestError, parse_request
 
 GrpcContext = grpc.aio.ServicerContext[Any, Any]
@@ -39,6 +41,23 @@ class RateLimitServicer(rls_pb2_grpc.RateLimitServiceServicer):  # type: ignore[
             response = _to_response(decisions)
             metrics.responses.labels(_RateLimitResponse.Code.Name(response.overall_code)).inc()
             return bytes(response.SerializeToString())
+
+
+class QuotaServicer:
+    """The servicer of quotas, whose messages are text: see `quota_messages`."""
+
+    def __init__(self, assigner: QuotaAssigner) -> None:
+        self._assigner = assigner
+
+    async def AssignQuotas(self, request: bytes, context: GrpcContext) -> bytes:
+        """Charge the reported buckets, and answer with an assignment for each."""
+        with metrics.quota_seconds.time():
+            try:
+                reports = parse_reports(request)
+            except InvalidReportError as error:
+                metrics.responses.labels("INVALID_ARGUMENT").inc()
+                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            return format_assignments(await self._assigner.assign(reports))
 
 
 def _remaining_s(context: GrpcContext) -> float | None:

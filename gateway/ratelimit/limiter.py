@@ -19,7 +19,6 @@ from gateway.ratelimit.rules import (
     RateLimitRuleSet,
     drop_replaced_rules,
 )
-from gateway.ratelimit.searches import SearchFingerprint, find_search
 from gateway.ratelimit.sliding_window import MICROSECONDS_PER_SECOND
 
 NEAR_LIMIT_RATIO: Final = 0.8
@@ -102,8 +101,7 @@ class RateLimiter:
         rules = self._rules()
         applying = drop_replaced_rules([_effective_rule(rules, domain, each) for each in descriptors])
         pairs = zip(applying, descriptors, strict=True)
-        search = find_search([each.entries for each in descriptors])
-        found = [self._apply_rule(rule, domain, descriptor, search) for rule, descriptor in pairs]
+        found = [self._apply_rule(rule, domain, descriptor) for rule, descriptor in pairs]
         if len(found) == 1:
             return [await self._decide_one(found[0], timeout_s)]
         return await asyncio.gather(*(self._decide_one(each, timeout_s) for each in found))
@@ -113,15 +111,12 @@ class RateLimiter:
         rule: RateLimitRule | None,
         domain: str,
         descriptor: RequestDescriptor,
-        search: SearchFingerprint | None,
     ) -> _AppliedRule | None:
         if rule is None or rule.limit is None:
             return None
         limit, entries = rule.limit, descriptor.entries
         key = counter_key(domain, entries, limit.window_s)
-        hit = CounterHit(
-            key, descriptor.hits, limit.requests, limit.window_s * MICROSECONDS_PER_SECOND, search
-        )
+        hit = CounterHit(key, descriptor.hits, limit.requests, limit.window_s * MICROSECONDS_PER_SECOND)
         detail = _detailed_metric_key(domain, entries) if rule.has_detailed_metric else ""
         return _AppliedRule(rule, limit, hit, self._metrics.for_rule(rule.key, detail))
 
@@ -196,6 +191,4 @@ def _within_limit_decision(applied: _AppliedRule, count: CounterResult) -> Limit
 def _refusal_of(hit: CounterHit, count: CounterResult, asked_at_s: float) -> CachedRefusal:
     wait_us = count.usage.retry_us(hit.hits, hit.limit, count.now_us, hit.window_us)
     remaining = count.usage.remaining(hit.limit, count.now_us, hit.window_us)
-    return CachedRefusal(
-        max(hit.hits, 1), remaining, asked_at_s + wait_us / MICROSECONDS_PER_SECOND, count.typing_session
-    )
+    return CachedRefusal(max(hit.hits, 1), remaining, asked_at_s + wait_us / MICROSECONDS_PER_SECOND)

@@ -7,20 +7,15 @@ from dataclasses import dataclass
 from cachetools import LRUCache
 
 from gateway.ratelimit.counter_store import CounterHit
-from gateway.ratelimit.searches import TypingSession
 
 
 @dataclass(frozen=True, slots=True)
 class CachedRefusal:
-    """`hits` or more are refused until `until_s` on this process's clock; `remaining` would still pass.
-
-    A search that continues `typing_session` may pass.
-    """
+    """`hits` or more are refused until `until_s` on this process's clock; `remaining` would still pass."""
 
     hits: int
     remaining: int
     until_s: float
-    typing_session: TypingSession | None = None
 
 
 class LocalRefusalCache:
@@ -38,8 +33,6 @@ class LocalRefusalCache:
         refusal = self._refusals.get((hit.key, hit.limit))
         if refusal is None or max(hit.hits, 1) < refusal.hits:
             return None
-        if _may_be_continuation(hit, refusal):
-            return None
         if self._clock() >= refusal.until_s:
             del self._refusals[hit.key, hit.limit]
             return None
@@ -51,11 +44,3 @@ class LocalRefusalCache:
 
     def __len__(self) -> int:
         return len(self._refusals)
-
-
-def _may_be_continuation(hit: CounterHit, refusal: CachedRefusal) -> bool:
-    """Return whether the hit's search may continue the last counted one; the store decides."""
-    typing_session = refusal.typing_session
-    if hit.search is None or typing_session is None:
-        return False
-    return typing_session.continue_with(hit.search, typing_session.at_us) is not None

@@ -22,9 +22,19 @@ shadow_mode = Counter("ratelimit_shadow_mode_total", "Hits let through by shadow
 local_cache_hits = Counter(
     "ratelimit_remembered_total", "Hits refused from the local cache, without Redis; also over limit.", _RULE
 )
+leased = Counter("ratelimit_leased_total", "Hits that the gateways were leased in advance.", _RULE)
+returned = Counter("ratelimit_returned_total", "Leased hits that were given back unused.", _RULE)
+over_admitted = Counter(
+    "ratelimit_over_admitted_total", "Hits that gateways admitted by themselves beyond the limit.", _RULE
+)
+quota_reports = Counter("ratelimit_quota_reports_total", "Messages of the gateways about their buckets.")
+quota_buckets = Counter("ratelimit_quota_buckets_total", "Buckets that these messages reported.")
 bypassed = Counter("ratelimit_bypassed_total", "Descriptors let through uncounted, by cause.", ("cause",))
 config_reloads = Counter("ratelimit_config_reloads_total", "New configurations found.", ("outcome",))
 responses = Counter("ratelimit_answers_total", "Answered calls, by overall code or error.", ("code",))
+quota_seconds = Histogram(
+    "ratelimit_assign_quotas_seconds", "From a message's arrival to its answer.", buckets=_SECONDS
+)
 seconds = Histogram(
     "ratelimit_should_rate_limit_seconds", "From a call's arrival to its answer.", buckets=_SECONDS
 )
@@ -40,6 +50,9 @@ class RuleMetrics:
         self.near_limit = near_limit.labels(rule)
         self.shadow_mode = shadow_mode.labels(rule)
         self.local_cache_hits = local_cache_hits.labels(rule)
+        self.leased = leased.labels(rule)
+        self.returned = returned.labels(rule)
+        self.over_admitted = over_admitted.labels(rule)
 
 
 class RuleMetricsRegistry:

@@ -1,6 +1,7 @@
 """The counters on Redis Cluster."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from hashlib import sha1
 from pathlib import Path
 from typing import Any, Final
@@ -11,22 +12,45 @@ from redis.exceptions import AskError, MovedError, NoScriptError, TryAgainError
 from chassis.concurrency.coalescing import Coalescer
 from chassis.observability.logging import get_logger
 from chassis.redis.nodes import GuardedRedisNode, GuardedRedisNodes, StoreUnavailableError
-from gateway.ratelimit.counter_store import CounterHit, CounterResult
-from gateway.ratelimit.searches import MAX_CONTINUATIONS, MAX_TYPING_PAUSE_S, SearchFingerprint, TypingSession
-from gateway.ratelimit.sliding_window import MICROSECONDS_PER_SECOND, HitRun, WindowUsage
+from gateway.ratelimit.counter_store import CounterHit, CounterResult, LeaseRequest, LeaseResult
+from gateway.ratelimit.sliding_window import HitRun, WindowUsage
 
 REDIS_TIMEOUT_S: Final = 0.025
 MAX_BATCH_HITS: Final = 128
 _MAX_CONCURRENT_BATCHES: Final = 1
 """Per node; hits that arrive during a batch go together in the next one, over one connection."""
-_HIT_SCRIPT: Final = Path(__file__).with_name("hit.lua").read_text()
-_HIT_SCRIPT_SHA: Final = sha1(_HIT_SCRIPT.encode(), usedforsecurity=False).hexdigest()
+_FOLDER: Final = Path(__file__).parent
 
 _NOT_EXECUTED_ERRORS: Final = (NoScriptError, MovedError, AskError, TryAgainError)
 """The node does not know the script or does not hold the key: the hit was not counted, and the cluster client
 handles it. After any other error that is uncertain, and an uncounted hit is better than one counted twice."""
 
 _log = get_logger()
+
+
+class CounterScript:
+    """A script that runs at the counters, by its name."""
+
+    def __init__(self, name: str) -> None:
+        self.source = "\n".join((_FOLDER / part).read_text() for part in ("counter.lua", name))
+        self.sha = sha1(self.source.encode(), usedforsecurity=False).hexdigest()
+
+
+HIT_SCRIPT: Final = CounterScript("hit.lua")
+LEASE_SCRIPT: Final = CounterScript("lease.lua")
+
+
+@dataclass(frozen=True, slots=True)
+class _Command:
+    """One run of a script on a counter."""
+
+    script: CounterScript
+    key: str
+    arguments: tuple[int, ...]
+
+
+_Answer = tuple[int, int, WindowUsage]
+"""The head of a script's answer, the time, and the counter."""
 
 
 class RedisCounterStore:
@@ -46,14 +70,24 @@ class RedisCounterStore:
         await self._nodes.node_for("")
 
     async def count(self, hit: CounterHit) -> CounterResult:
+        command = _Command(HIT_SCRIPT, hit.key, (hit.hits, hit.limit, hit.window_us))
+        admitted, now_us, usage = await self._execute(command)
+        return CounterResult(bool(admitted), now_us, usage)
+
+    async def lease(self, request: LeaseRequest) -> LeaseResult:
+        reported = (request.owed, request.returned, request.run_us, request.wanted)
+        command = _Command(LEASE_SCRIPT, request.key, (*reported, request.limit, request.window_us))
+        return LeaseResult(*await self._execute(command))
+
+    async def _execute(self, command: _Command) -> _Answer:
         try:
-            node = await self._nodes.node_for(hit.key)
-            count = await node.hits.submit(hit)
+            node = await self._nodes.node_for(command.key)
+            answer = await node.commands.submit(command)
         except StoreUnavailableError as error:
             self._outages.record_failure(error)
             raise
         self._outages.record_success(node.cluster_node.name)
-        return count
+        return answer
 
     async def aclose(self) -> None:
         """Stop the background tasks."""
@@ -92,52 +126,28 @@ class _CounterNode(GuardedRedisNode):
     def __init__(self, redis: RedisCluster, cluster_node: ClusterNode, timeout_s: float) -> None:
         super().__init__(cluster_node, timeout_s)
         self._redis = redis
-        self.hits: Coalescer[CounterHit, CounterResult] = Coalescer(
-            self._count_batch, max_concurrent=_MAX_CONCURRENT_BATCHES, max_batch=MAX_BATCH_HITS
+        self.commands: Coalescer[_Command, _Answer] = Coalescer(
+            self._execute_batch, max_concurrent=_MAX_CONCURRENT_BATCHES, max_batch=MAX_BATCH_HITS
         )
 
-    async def _count_batch(self, hits: Sequence[CounterHit]) -> list[CounterResult]:
-        return await self.execute(lambda: self._run_script(hits))
+    async def _execute_batch(self, commands: Sequence[_Command]) -> list[_Answer]:
+        return await self.execute(lambda: self._run_scripts(commands))
 
-    async def _run_script(self, hits: Sequence[CounterHit]) -> list[CounterResult]:
-        commands = [
-            PipelineCommand(position, "EVALSHA", _HIT_SCRIPT_SHA, *_script_arguments(hit))
-            for position, hit in enumerate(hits)
+    async def _run_scripts(self, commands: Sequence[_Command]) -> list[_Answer]:
+        pipeline = [
+            PipelineCommand(position, "EVALSHA", each.script.sha, 1, each.key, *each.arguments)
+            for position, each in enumerate(commands)
         ]
-        await self.cluster_node.execute_pipeline(commands)
+        await self.cluster_node.execute_pipeline(pipeline)
         return [
-            await self._parse_result(hit, command.result) for hit, command in zip(hits, commands, strict=True)
+            await self._parse_result(command, ran.result)
+            for command, ran in zip(commands, pipeline, strict=True)
         ]
 
-    async def _parse_result(self, hit: CounterHit, result: Any) -> CounterResult:
+    async def _parse_result(self, command: _Command, result: Any) -> _Answer:
         if isinstance(result, _NOT_EXECUTED_ERRORS):
-            result = await self._redis.eval(_HIT_SCRIPT, *_script_arguments(hit))
+            result = await self._redis.eval(command.script.source, 1, command.key, *command.arguments)
         if isinstance(result, Exception):
             raise result
-        admitted, now_us, *runs = result
-        typing_session = _parse_typing_session(runs[6]) if len(runs) > 6 else None
-        return CounterResult(
-            bool(admitted), now_us, WindowUsage(HitRun(*runs[:3]), HitRun(*runs[3:6])), typing_session
-        )
-
-
-def _script_arguments(hit: CounterHit) -> tuple[Any, ...]:
-    search = hit.search
-    if search is None:
-        return 1, hit.key, hit.hits, hit.limit, hit.window_us
-    own = (
-        search.text,
-        search.filters_digest,
-        MAX_CONTINUATIONS,
-        MAX_TYPING_PAUSE_S * MICROSECONDS_PER_SECOND,
-    )
-    # The part in braces puts both keys into one slot of the cluster.
-    return 2, hit.key, f"{{{hit.key}}}typing", hit.hits, hit.limit, hit.window_us, *own
-
-
-def _parse_typing_session(stored: bytes | str) -> TypingSession | None:
-    """Parse the session that the script stores; its text may have spaces."""
-    parts = (stored.decode() if isinstance(stored, bytes) else stored).split(" ", 3)
-    if len(parts) < 4:
-        return None
-    return TypingSession(SearchFingerprint(parts[3], parts[2]), int(parts[1]), int(parts[0]))
+        head, now_us, *runs = result
+        return head, now_us, WindowUsage(HitRun(*runs[:3]), HitRun(*runs[3:6]))

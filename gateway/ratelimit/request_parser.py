@@ -12,7 +12,6 @@ from google.protobuf.message import DecodeError
 from chassis.text import EmailAddressError, parse_email_address
 from gateway.ratelimit.limiter import RequestDescriptor
 from gateway.ratelimit.rules import DescriptorEntry, RateLimit, TimeUnit
-from gateway.ratelimit.searches import SEARCH_KEY
 
 ACCOUNT_KEY: Final = "account"
 """The entry with the account that a sign-in is about, as typed and percent-encoded."""
@@ -58,11 +57,6 @@ def _parse_descriptor(given: ratelimit_pb2.RateLimitDescriptor, at: int, hits: i
 
 def _parse_entry(given: ratelimit_pb2.RateLimitDescriptor.Entry, where: str) -> DescriptorEntry:
     _check_text(given.key, f"{where}.key", MAX_NAME_CHARS, may_be_empty=False)
-    if given.key == SEARCH_KEY and (
-        len(given.value) > MAX_VALUE_CHARS or _CONTROL_CHARACTER.search(given.value)
-    ):
-        # A client wrote it. It only ever saves a count, so an unreadable one is ignored.
-        return given.key, ""
     _check_text(given.value, f"{where}.value", MAX_VALUE_CHARS, may_be_empty=True)
     return given.key, _canonical_account(given.value) if given.key == ACCOUNT_KEY else given.value
 

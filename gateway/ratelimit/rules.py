@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
+RATE_LIMIT_DOMAIN: Final = "internshipconnect"
+"""The domain of the gateway's limits."""
 WILDCARD: Final = "*"
 DEFAULT_POLICY: Final = "default"
 

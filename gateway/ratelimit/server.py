@@ -16,7 +16,8 @@ from chassis.readiness import ReadinessCheck
 from chassis.redis import RedisCluster
 from chassis.redis.nodes import StoreUnavailableError
 from chassis.roles.background_tasks import BackgroundTasks
-from gateway.ratelimit.api import RateLimitServicer
+from gateway.ratelimit.api import QuotaServicer, RateLimitServicer
+from gateway.ratelimit.quota_messages import QUOTA_METHOD
 from gateway.ratelimit.redis_counter_store import RedisCounterStore
 from gateway.ratelimit.settings import RateLimitSettings
 from gateway.ratelimit.view_log import ACCESS_LOG_SERVICE, ViewLogServicer
@@ -47,6 +48,7 @@ class RateLimitProcess:
         redis: RedisCluster,
         settings: RateLimitSettings,
         *,
+        quotas: QuotaServicer,
         views: ViewLogServicer,
     ) -> None:
         self._rules = rules
@@ -55,7 +57,7 @@ class RateLimitProcess:
         self._address = f"{settings.listen_host}:{settings.grpc_port}"
         self._tasks = BackgroundTasks()
         self._health = health_aio.HealthServicer()
-        self._engine = build_rate_limit_engine(api, self._health, views, settings.grpc_engine)
+        self._engine = build_rate_limit_engine(api, quotas, self._health, views, settings.grpc_engine)
 
     def checks(self) -> list[ReadinessCheck]:
         """Return no check: without Redis, or with invalid new limits, the service is only degraded."""
@@ -81,11 +83,12 @@ class RateLimitProcess:
 
 def build_rate_limit_engine(
     api: RateLimitServicer,
+    quotas: QuotaServicer,
     health: health_aio.HealthServicer,
     views: ViewLogServicer,
     engine_name: EngineName = DEFAULT_ENGINE,
 ) -> ServerEngine:
-    """Return an engine that does not listen yet, for rate limits, the log of views, health and reflection.
+    """Return an engine that does not listen yet, for limits, quotas, the log of views, health and reflection.
 
     The rate limit service gets requests as bytes, since gRPC would answer unreadable ones with INTERNAL.
     """
@@ -93,7 +96,8 @@ def build_rate_limit_engine(
     limit = EngineMethod(
         f"/{RATE_LIMIT_SERVICE}/ShouldRateLimit", is_streaming=False, handler=api.ShouldRateLimit
     )
-    engine.add_methods((limit, *health_methods(health)))
+    assign = EngineMethod(QUOTA_METHOD, is_streaming=False, handler=quotas.AssignQuotas)
+    engine.add_methods((limit, assign, *health_methods(health)))
     stream: Any = grpc.stream_unary_rpc_method_handler(views.StreamAccessLogs)
     logs = grpc.method_handlers_generic_handler(ACCESS_LOG_SERVICE, {"StreamAccessLogs": stream})
     engine.grpcio_server.add_generic_rpc_handlers((logs,))

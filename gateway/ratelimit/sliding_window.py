@@ -10,7 +10,7 @@ at once; and that one hit never has to wait longer than a window. All times are 
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 MICROSECONDS_PER_SECOND: Final = 1_000_000
@@ -31,6 +31,10 @@ class HitRun:
         if since_us >= self.last_us:
             return 0.0
         return self.hits * (self.last_us - since_us) / (self.last_us - self.first_us)
+
+    def without_hits(self, hits: int) -> "HitRun":
+        """Return the run with as many hits fewer, at least none."""
+        return replace(self, hits=max(0, self.hits - hits))
 
     def time_when_at_most(self, hits: float) -> int:
         """Return the earliest time after which at most `hits` of the hits lie."""
@@ -59,9 +63,17 @@ class WindowUsage:
     def with_hits(self, hits: int, now_us: int, window_us: int) -> "WindowUsage":
         """Return the usage after the hits are admitted."""
         run = self.current
-        if run.hits and now_us - window_us < run.first_us:
+        if now_us - window_us < run.first_us:
             return WindowUsage(HitRun(run.hits + hits, run.first_us, now_us), self.previous)
         return WindowUsage(HitRun(hits, now_us, now_us), run)
+
+    def without_hits(self, hits: int, run_first_us: int) -> "WindowUsage":
+        """Return the usage without hits that were counted in the run that began then, if it still counts."""
+        if self.current.hits and run_first_us == self.current.first_us:
+            return replace(self, current=self.current.without_hits(hits))
+        if run_first_us == self.previous.first_us:
+            return replace(self, previous=self.previous.without_hits(hits))
+        return self
 
     def remaining(self, limit: int, now_us: int, window_us: int) -> int:
         """Return how many hits would be admitted now."""

@@ -24,21 +24,14 @@ def build_service(resources: ServiceResources[NotificationSettings]) -> ServiceD
     )
     tickets, transport = CallTickets(resources.redis), SmtpTransport(s)
     mails = mailer.Mailer(repository, cipher, renderer, transport, clock)
-    handlers = NotificationEventHandlers(
-        update_recipients.UpdateRecipients(repository),
-        dispatcher.Dispatcher(repository, renderer, cipher, clock),
-        mails,
-    )
+    dispatching = dispatcher.Dispatcher(repository, renderer, cipher, clock)
+    handlers = NotificationEventHandlers(update_recipients.UpdateRecipients(repository), dispatching, mails)
     inbox = read_inbox.ReadInbox(repository, broadcaster, clock, max_stream_s=s.stream_most_s)
     servicer = api.NotificationServicer(inbox, resources.page_tokens, tickets, heartbeat_s=s.heartbeat_s)
     subscriptions, stream = handlers.subscriptions(), broadcaster.follow_inboxes
+    closing = (transport.close, mails.close)
     return ServiceDefinition(
-        (servicer,),
-        subscriptions,
-        jobs(mails),
-        (stream,),
-        (broadcaster.close,),
-        (transport.close, mails.close),
+        (servicer,), subscriptions, jobs(mails), (stream,), (broadcaster.close,), closing
     )
 
 

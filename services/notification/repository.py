@@ -22,6 +22,7 @@ from chassis.sharding.shard import Shard
 from chassis.sharding.shards import Shards
 from chassis.sharding.transactions import DUPLICATE_KEY_CODE
 from services.notification.domain.inbox import (
+    SENDING_LEASE,
     InboxPosition,
     MailDelivery,
     MailDeliveryState,
@@ -129,7 +130,7 @@ class NotificationRepository(SlotRepository):
     # --- dispatching
 
     async def insert_notifications(self, notifications: Sequence[OutgoingNotification]) -> set[str]:
-        """Store what is not stored yet, and return the IDs of the deliveries that this call stored.
+        """Store those that are not stored yet, and return the IDs of the deliveries that this call stored.
 
         The IDs are derived from the events, so a repeat stores nothing twice.
 
@@ -233,11 +234,14 @@ class NotificationRepository(SlotRepository):
     async def list_due(self, now: datetime, limit: int) -> list[str]:
         """Return up to `limit` mails of each shard whose next attempt may begin, the longest due first.
 
-        Shards that do not answer are left out. Uses the index `due`.
+        Among them are claims that no clock but one that is ahead can have given. Shards that do not answer
+        are left out. Uses the index `due`.
         """
+        impossible = {"lease_until": {"$gt": now + SENDING_LEASE + MAX_CLOCK_SKEW}}
+        due = {"$or": [{"lease_until": {"$lte": now}}, {"state": MailDeliveryState.SENDING, **impossible}]}
 
         async def due_on(shard: Shard) -> list[str]:
-            cursor = shard.db[DELIVERIES].find({"lease_until": {"$lte": now}}, {"_id": True}, hint=DUE_INDEX)
+            cursor = shard.db[DELIVERIES].find(due, {"_id": True}, hint=DUE_INDEX)
             return [row["_id"] for row in await cursor.sort("lease_until", 1).limit(limit).to_list()]
 
         found = await self._shards.scatter(due_on, timeout_s=LIST_DUE_TIMEOUT_S)

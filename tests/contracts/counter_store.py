@@ -5,8 +5,7 @@ import secrets
 
 import pytest
 
-from gateway.ratelimit.counter_store import CounterHit, CounterResult, CounterStore
-from gateway.ratelimit.searches import MAX_CONTINUATIONS, SearchFingerprint
+from gateway.ratelimit.counter_store import CounterHit, CounterResult, CounterStore, LeaseRequest
 from gateway.ratelimit.sliding_window import MICROSECONDS_PER_SECOND
 
 MINUTE_US = 60 * MICROSECONDS_PER_SECOND
@@ -104,41 +103,41 @@ class CounterStoreContract:
             assert not (await counters.count(CounterHit(key, 1, 100, SHORT_US))).admitted
             await self.pass_time(SHORT_US / MICROSECONDS_PER_SECOND + 0.005)
 
-    async def test_a_search_that_goes_on_is_counted_once(self, counters: CounterStore, key: str) -> None:
-        typed = ["py", "pyt", "python", "python berlin", "python b", "python", "python"]
-        counts = [await counters.count(searching(key, text)) for text in typed]
-        assert {count.admitted for count in counts} == {True}
-        assert remaining(counts[-1], searching(key, "")) == 1
-
-    async def test_another_text_or_another_filter_is_another_search(
+    async def test_a_lease_is_counted_and_is_at_most_half_of_what_is_left(
         self, counters: CounterStore, key: str
     ) -> None:
-        assert (await counters.count(searching(key, "python"))).admitted
-        assert (await counters.count(searching(key, "java"))).admitted
-        refused = await counters.count(searching(key, "java", "others"))
-        assert not refused.admitted
-        assert refused.typing_session is not None
-        assert refused.typing_session.search.text == "java"
-        assert (await counters.count(searching(key, "java dev"))).admitted
+        hit, wants_all = CounterHit(key, 1, 10, MINUTE_US), LeaseRequest(key, 10, MINUTE_US, wanted=100)
+        granted = [(await counters.lease(wants_all)).granted for _ in range(6)]
+        assert granted == [5, 3, 1, 1, 0, 0]
+        assert not (await counters.count(hit)).admitted
 
-    async def test_a_refused_search_is_none_that_could_go_on(self, counters: CounterStore, key: str) -> None:
-        for text in ("python", "java"):
-            assert (await counters.count(searching(key, text))).admitted
-        refused = [(await counters.count(searching(key, text))).admitted for text in ("rust", "rust l", "r")]
-        assert refused == [False] * 3
+    async def test_no_more_is_leased_than_is_wanted(self, counters: CounterStore, key: str) -> None:
+        lease = await counters.lease(LeaseRequest(key, 10, MINUTE_US, wanted=2))
+        assert (lease.granted, lease.usage.remaining(10, lease.now_us, MINUTE_US)) == (2, 8)
 
-    async def test_a_search_goes_on_uncounted_only_so_often(self, counters: CounterStore, key: str) -> None:
-        texts = [text for number in range(60) for text in ("a", f"a{number}")]
-        admitted = [(await counters.count(searching(key, text))).admitted for text in texts]
-        assert admitted.index(False) == 2 * (MAX_CONTINUATIONS + 1)
+    async def test_what_was_admitted_already_counts_also_beyond_the_limit(
+        self, counters: CounterStore, key: str
+    ) -> None:
+        lease = await counters.lease(LeaseRequest(key, 10, MINUTE_US, owed=12, wanted=1))
+        assert (lease.granted, lease.usage.current.hits) == (0, 12)
+        assert not (await counters.count(CounterHit(key, 1, 12, MINUTE_US))).admitted
+        assert (await counters.count(CounterHit(key, 1, 13, MINUTE_US))).admitted
 
-    async def test_no_text_goes_on_to_nothing_but_itself(self, counters: CounterStore, key: str) -> None:
-        for text in ("", "", ""):
-            assert (await counters.count(searching(key, text))).admitted
-        assert (await counters.count(searching(key, "python"))).admitted
-        assert not (await counters.count(searching(key, ""))).admitted
+    async def test_returned_hits_are_free_again(self, counters: CounterStore, key: str) -> None:
+        lease = await counters.lease(LeaseRequest(key, 10, MINUTE_US, wanted=5))
+        run_us = lease.usage.current.first_us
+        await counters.lease(LeaseRequest(key, 10, MINUTE_US, returned=4, run_us=run_us))
+        assert (await counters.count(CounterHit(key, 9, 10, MINUTE_US))).admitted
+        assert not (await counters.count(CounterHit(key, 1, 10, MINUTE_US))).admitted
 
+    async def test_hits_of_a_run_that_is_forgotten_cannot_be_returned(
+        self, counters: CounterStore, key: str
+    ) -> None:
+        await counters.lease(LeaseRequest(key, 10, MINUTE_US, wanted=5))
+        await counters.lease(LeaseRequest(key, 10, MINUTE_US, returned=5, run_us=1))
+        assert not (await counters.count(CounterHit(key, 6, 10, MINUTE_US))).admitted
 
-def searching(key: str, text: str, others: str = "none") -> CounterHit:
-    """Return a search under a limit of two."""
-    return CounterHit(key, 1, 2, MINUTE_US, SearchFingerprint(text, others))
+    async def test_a_report_of_nothing_leaves_no_trace(self, counters: CounterStore, key: str) -> None:
+        lease = await counters.lease(LeaseRequest(key, 10, MINUTE_US))
+        assert lease.usage.current.hits == 0
+        assert (await counters.count(CounterHit(key, 10, 10, MINUTE_US))).admitted

@@ -80,7 +80,8 @@ def test_every_link_of_every_mail_leads_to_its_page_in_the_language_of_the_mail(
     language: str,
 ) -> None:
     reader = Addressee(email="ada@example.org", name="Ada", locale=language)
-    mail = parse_mail(mails.render_mail("ntf_1", sample(kind), reader, written_at=datetime.now(UTC)).raw)
+    _, encoded = mails.render_mail("ntf_1", sample(kind), reader, written_at=datetime.now(UTC))
+    mail = parse_mail(encoded.raw)
     assert mail.text.count(CODE) == (kind.template == "verification_code")
     assert len(mail.links) == 1
     for link in mail.links:

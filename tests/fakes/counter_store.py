@@ -5,8 +5,7 @@ import time
 from collections.abc import Callable
 
 from chassis.redis.nodes import StoreUnavailableError
-from gateway.ratelimit.counter_store import CounterHit, CounterResult
-from gateway.ratelimit.searches import SearchFingerprint, TypingSession
+from gateway.ratelimit.counter_store import CounterHit, CounterResult, LeaseRequest, LeaseResult, lease_hits
 from gateway.ratelimit.sliding_window import MICROSECONDS_PER_SECOND, WindowUsage
 
 
@@ -22,7 +21,6 @@ class InMemoryCounterStore:
         self.is_slow = False
         self.asked: list[CounterHit] = []
         self.usages: dict[str, WindowUsage] = {}
-        self.typing_session: dict[str, TypingSession] = {}
         self._now_us = now_us
 
     async def count(self, hit: CounterHit) -> CounterResult:
@@ -32,23 +30,16 @@ class InMemoryCounterStore:
         if self.is_slow:
             await asyncio.sleep(3_600)
         now_us, usage = self._now_us(), self.usages.get(hit.key, WindowUsage())
-        if hit.search is not None:
-            return self._searched(hit, hit.search, now_us, usage)
         admitted = usage.admits(hit.hits, hit.limit, now_us, hit.window_us)
         if admitted and hit.hits:
             usage = self.usages[hit.key] = usage.with_hits(hit.hits, now_us, hit.window_us)
         return CounterResult(admitted, now_us, usage)
 
-    def _searched(
-        self, hit: CounterHit, search: SearchFingerprint, now_us: int, usage: WindowUsage
-    ) -> CounterResult:
-        last = self.typing_session.get(hit.key)
-        continued = last and last.continue_with(search, now_us)
-        if continued:
-            self.typing_session[hit.key] = continued
-            return CounterResult(True, now_us, usage)
-        admitted = usage.admits(hit.hits, hit.limit, now_us, hit.window_us)
-        if admitted and hit.hits:
-            usage = self.usages[hit.key] = usage.with_hits(hit.hits, now_us, hit.window_us)
-            self.typing_session[hit.key] = TypingSession(search, now_us)
-        return CounterResult(admitted, now_us, usage, last)
+    async def lease(self, request: LeaseRequest) -> LeaseResult:
+        if self.is_down:
+            raise StoreUnavailableError("taken down by the test", "open")
+        if self.is_slow:
+            await asyncio.sleep(3_600)
+        lease = lease_hits(self.usages.get(request.key, WindowUsage()), request, self._now_us())
+        self.usages[request.key] = lease.usage
+        return lease

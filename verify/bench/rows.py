@@ -6,6 +6,7 @@ import secrets
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import Final
 
@@ -24,6 +25,7 @@ from verify.bench.direct_envoy import running_direct_envoy
 from verify.bench.echo_server import ECHO_METHOD as ECHO
 from verify.bench.echo_server import running_echo_server
 from verify.bench.grpc_load import CallMetadata, GrpcLoadPlan, PreparedCall
+from verify.bench.handled_submits import measure_until_handled
 from verify.bench.http_load import GRPC_HEADERS, HttpLoadPlan, grpc_frame
 from verify.bench.paused_processes import pause_processes
 from verify.bench.samples import BenchmarkResult, LoadSample
@@ -196,6 +198,18 @@ def _measure_submit_alone(field: BenchmarkTarget, pace: MeasurementTimes) -> Loa
         return _measure_submit(field, pace)
 
 
+def _measure_submit_until_handled(field: BenchmarkTarget, pace: MeasurementTimes, at_once: int) -> LoadSample:
+    students = sign_in_seeded_users(
+        field.topology, [seeded_student_email(number) for number in range(1, STUDENT_COUNT + 1)]
+    )
+    needed = pace.window_s * SUBMISSIONS_PER_S
+    with temporary_listings(field.topology, math.ceil(needed / len(students))) as listing_ids:
+        calls = list(_prepare_submissions([student.token for student in students], listing_ids))
+        address = field.grpc_address("application")
+        plan = GrpcLoadPlan(address, SUBMIT_METHOD, calls, at_once, (), once=True)
+        return measure_until_handled(field, plan, listing_ids, pace)
+
+
 def _prepare_submissions(tokens: Sequence[str], listing_ids: Sequence[str]) -> Iterator[PreparedCall]:
     """Yield every student for every listing, in an order in which neighbours share neither."""
     bodies = [apply.SubmitApplicationRequest(internship_id=each).SerializeToString() for each in listing_ids]
@@ -256,6 +270,20 @@ BENCHMARK_ROWS: Final = (
         "SubmitApplication over gRPC, workers at it",
         "application, mongod",
         _measure_submit,
+        "transaction",
+    ),
+    BenchmarkRow(
+        "submit-handled",
+        "SubmitApplication until all is handled, 16 at once",
+        "all services, mongod, broker, mailbox",
+        partial(_measure_submit_until_handled, at_once=CONCURRENT_WRITERS),
+        "transaction",
+    ),
+    BenchmarkRow(
+        "submit-handled-64",
+        "the same, 64 at once",
+        "all services, mongod, broker, mailbox",
+        partial(_measure_submit_until_handled, at_once=4 * CONCURRENT_WRITERS),
         "transaction",
     ),
 )

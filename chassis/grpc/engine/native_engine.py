@@ -24,6 +24,7 @@ from chassis.grpc.handlers import RpcHandler
 from chassis.observability.logging import get_logger
 
 _MAX_EVENTS_PER_BATCH: Final = 64
+_FLUSH_S: Final = 0.25
 _IO_THREADS: Final = 1
 """A second thread costs CPU on each call, and one carries more calls than Python can answer."""
 
@@ -86,6 +87,9 @@ class NativeEngine:
         if receiver is not None:
             await asyncio.gather(receiver.drain(grace_s), self._grpcio_server.stop(grace_s))
         if front is not None:
+            if grace_s:
+                # The last answers may still be with the IO thread, and closing would drop them.
+                await asyncio.sleep(_FLUSH_S)
             # It waits for the threads of the engine, which may wait for the GIL.
             await asyncio.to_thread(front.close)
         if self._socket_folder is not None:

@@ -1,10 +1,8 @@
 -- Who calls, for the limiter and the services: which client, whether signed in, and the account that a call is
--- about. ACCOUNT_FIELD (gRPC path -> number of the request's field), from the contracts, and client_network.lua
--- are put before this text. Clients cannot say any of it themselves.
+-- about. ACCOUNT_FIELD (gRPC path -> number of the request's field), from the contracts, client_network.lua and the
+-- scripts of quotas are put before this text. Clients cannot say any of it themselves.
 
-local CALLER = "internshipconnect.caller"
 local CLIENT = "x-ic-client"
-local NETWORK_SUFFIXES = { "", "_56", "_48" }
 
 local function varint(bytes, at)
   local value, factor = 0, 1
@@ -70,11 +68,8 @@ local function account_of(handle, number)
   end):sub(1, 3072)
 end
 
--- Every call has a `client`; calls without a token have an `address` as well.
-local function set_client_metadata(handle, metadata)
-  local networks = client_networks(handle:streamInfo():downstreamRemoteAddress())
-  handle:headers():replace(CLIENT, table.concat(networks, " "))
-  local is_anonymous = not metadata:get("envoy.filters.http.jwt_authn")
+-- For the limiter: every call has a `client`; calls without a token have an `address` as well.
+local function set_client_metadata(metadata, networks, is_anonymous)
   for i = 1, #networks do
     metadata:set(CALLER, "client" .. NETWORK_SUFFIXES[i], networks[i])
     if is_anonymous then
@@ -83,13 +78,31 @@ local function set_client_metadata(handle, metadata)
   end
 end
 
-function envoy_on_request(handle)
-  local number = ACCOUNT_FIELD[handle:headers():get(":path")]
-  local account = number and account_of(handle, number)
-  -- Waiting for the body ends the life of what was taken from the handle before.
-  local metadata = handle:streamInfo():dynamicMetadata()
-  set_client_metadata(handle, metadata)
+local function set_account_metadata(handle, number)
+  local account = account_of(handle, number)
   if account and account ~= "" then
-    metadata:set(CALLER, "account", account)
+    handle:streamInfo():dynamicMetadata():set(CALLER, "account", account)
+  end
+end
+
+function envoy_on_request(handle)
+  local headers = handle:headers()
+  local path = headers:get(":path")
+  local metadata = handle:streamInfo():dynamicMetadata()
+  if path == QUOTA.method and headers:get(QUOTA.header) then
+    metadata:set(QUOTA_METADATA, "is_report", true)
+    return
+  end
+  local networks = client_networks(handle:streamInfo():downstreamRemoteAddress())
+  headers:replace(CLIENT, table.concat(networks, " "))
+  local token = metadata:get("envoy.filters.http.jwt_authn")
+  local class = QUOTA_CLASS[path]
+  if class then
+    return enforce_quota(handle, class, token and token.claims, networks)
+  end
+  set_client_metadata(metadata, networks, not token)
+  if ACCOUNT_FIELD[path] then
+    -- Waiting for the body ends the life of what was taken from the handle before.
+    set_account_metadata(handle, ACCOUNT_FIELD[path])
   end
 end

@@ -1,6 +1,6 @@
 """The use case that turns notices into inbox entries and mails."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -47,10 +47,11 @@ class NoticedEvent:
 
 @dataclass(frozen=True)
 class ClaimedMail:
-    """A mail that was claimed when it was stored, composed already."""
+    """A mail that was claimed when it was stored, composed already; `traceparent` is that of its event."""
 
     delivery: MailDelivery
     mail: EncodedMail
+    traceparent: str = ""
 
 
 class Dispatcher:
@@ -73,25 +74,30 @@ class Dispatcher:
 
         No notice is made of an event older than `MAX_NOTICE_AGE` (seeded or replayed history). Up to
         `max_claims` mails are claimed for the caller, who has to send them: those are returned. The others
-        are due at once, for whoever looks for due mails.
+        are due at once, for the next look for due mails.
 
         Raises:
             DomainError: UNAVAILABLE when a member of the audience is not known yet.
         """
         now = self._clock.now()
         recent = [each for each in events if not is_too_old_to_notify(each.incoming.time, now)]
-        addressed = await self._find_addressees([notice for each in recent for notice in each.notices])
+        addressed = await self._find_addressees(tuple(notice for each in recent for notice in each.notices))
         built: dict[str, tuple[OutgoingNotification, EncodedMail | None]] = {}
+        traces: dict[str, str] = {}
+        entered: set[tuple[str, str, str]] = set()
         for event in recent:
             for notice in event.notices:
                 for user_id, addressee in addressed.of_audience(notice.audience).items():
-                    if await self._may_notify(notice, user_id):
-                        outgoing = self._build_notification(notice, user_id, addressee, event.incoming)
-                        built[outgoing[0].delivery.id] = outgoing
+                    if not await self._may_notify(notice, user_id, entered):
+                        continue
+                    outgoing, mail = self._build_notification(notice, user_id, addressee, event.incoming)
+                    built[outgoing.delivery.id] = (outgoing, mail)
+                    traces[outgoing.delivery.id] = event.incoming.traceparent
+                    entered.add((user_id, notice.content.template, notice.content.about))
         claimed = _claim(list(built.values()), max_claims, now)
         stored = await self._repository.insert_notifications([outgoing for outgoing, _ in claimed])
         return [
-            ClaimedMail(outgoing.delivery, mail)
+            ClaimedMail(outgoing.delivery, mail, traces[outgoing.delivery.id])
             for outgoing, mail in claimed
             if mail is not None and outgoing.delivery.id in stored and outgoing.delivery.attempts
         ]
@@ -104,11 +110,12 @@ class Dispatcher:
         user_ids = dict.fromkeys(id_ for each in notices for id_ in _user_ids(each.audience, members))
         return _KnownAddressees(members, await self._repository.find_recipients(user_ids))
 
-    async def _may_notify(self, notice: Notice, user_id: str) -> bool:
+    async def _may_notify(self, notice: Notice, user_id: str, entered: Set[tuple[str, str, str]]) -> bool:
+        """Return whether the notice that this one requires is in the inbox, or goes there with this batch."""
         earlier = notice.requires_earlier
-        return earlier is None or await self._repository.has_notification(
-            user_id, earlier.template, notice.content.about
-        )
+        if earlier is None or (user_id, earlier.template, notice.content.about) in entered:
+            return True
+        return await self._repository.has_notification(user_id, earlier.template, notice.content.about)
 
     def _build_notification(
         self, notice: Notice, user_id: str, addressee: Addressee, handling: IncomingEvent
@@ -185,7 +192,7 @@ def _claim(
     built: Sequence[tuple[OutgoingNotification, EncodedMail | None]], max_claims: int, now: datetime
 ) -> list[tuple[OutgoingNotification, EncodedMail | None]]:
     """Return the notifications, the first `max_claims` mails as claimed for a first attempt."""
-    claimed = []
+    claimed: list[tuple[OutgoingNotification, EncodedMail | None]] = []
     for outgoing, mail in built:
         if mail is not None and max_claims > 0:
             max_claims -= 1

@@ -16,6 +16,7 @@ from chassis.clock import Clock
 from chassis.concurrency.bounded_gather import run_for_each
 from chassis.errors import UNAVAILABLE_REASONS, DomainError, unavailable
 from chassis.observability.logging import get_logger
+from chassis.observability.tracing import continue_trace
 from services.notification.domain.inbox import SENDING_LEASE, MailDelivery, MailDeliveryState
 from services.notification.field_cipher import DecryptionError, FieldCipher
 from services.notification.mail_composition import EncodedMail
@@ -100,7 +101,8 @@ class Mailer:
     async def _send_in_background(self, claimed: ClaimedMail) -> None:
         # The deadline of the event that it was made of does not hold for it.
         bind_call(CallContext(principal=current_principal_or_none()))
-        await self._send_claimed(claimed.delivery, claimed.mail)
+        with continue_trace(claimed.traceparent, "send mail", kind="client"):
+            await self._send_claimed(claimed.delivery, claimed.mail)
 
     async def _try_due(self, delivery_id: str) -> None:
         await self._try_mail(delivery_id)
@@ -182,5 +184,5 @@ class Mailer:
 
 def _attempt_interval(attempts: int) -> timedelta:
     """Return the time until the next attempt, which doubles: a server that returns is not overrun."""
-    doubled = INITIAL_ATTEMPT_INTERVAL * 2 ** min(attempts - 1, 20)
+    doubled: timedelta = INITIAL_ATTEMPT_INTERVAL * 2 ** min(attempts - 1, 20)
     return min(doubled, MAX_ATTEMPT_INTERVAL) * random.uniform(0.8, 1.2)  # noqa: S311

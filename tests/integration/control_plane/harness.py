@@ -28,6 +28,7 @@ from gateway.control_plane.snapshot_cache import SnapshotCache
 from gateway.control_plane.watched_file import WatchedFile, hash_file_content
 from gateway.envoy.bootstrap import EnvoyNode, build_bootstrap
 from gateway.envoy.edge_config import EdgeConfig
+from gateway.envoy.quota_policy import QuotaPolicy
 from gateway.envoy.snapshot_builder import GatewaySnapshotBuilder
 from gateway.proxyless import ProxylessSnapshotBuilder
 from gateway.xds.mesh import Mesh
@@ -42,6 +43,8 @@ from tests.waiting import wait_until as wait_until  # noqa: PLC0414
 DESCRIPTORS = Path(next(iter(internshipconnect.__path__))).with_name("internshipconnect.binpb")
 SERVICE_NAMES = ("auth", "user", "internship", "application", "notification", "analytics")
 LISTING = "int_01JD0000000000000000000000"
+PATIENT_QUOTA_POLICY = QuotaPolicy(ask_timeout_s=30, report_timeout_s=30)
+"""The limiter may take long to answer on a busy machine, which must not matter to the counts."""
 PATH = f"/api/v1/internships/{LISTING}"
 VariantName = Literal["state of the world", "delta"]
 
@@ -148,7 +151,9 @@ class ControlPlaneHarness:
         self.listen, self.admin, self.ads = free_port(), free_port(), free_port()
         self.snapshot_cache = SnapshotCache()
         self.builders: dict[str, SnapshotBuilder] = {
-            GATEWAY_GROUP: GatewaySnapshotBuilder(lambda: EdgeConfig(("127.0.0.1", self.listen))),
+            GATEWAY_GROUP: GatewaySnapshotBuilder(
+                lambda: EdgeConfig(("127.0.0.1", self.listen), quotas=PATIENT_QUOTA_POLICY)
+            ),
             SERVICES_GROUP: ProxylessSnapshotBuilder(),
         }
         self._closing = closing

@@ -250,16 +250,6 @@ async def test_sign_ins_that_succeed_are_not_counted_here(limited: EdgeHarness) 
     assert not any("x-ratelimit-limit" in answer.headers for answer in answers)
 
 
-async def test_everybody_passes_while_the_limiter_is_down(
-    launcher: RateLimiterLauncher, tmp_path: Path
-) -> None:
-    who, limiter = somebody(plan="FREE"), launcher(**SLOW_REDIS_SETTINGS)
-    async with opened(tmp_path, limiter) as limited:
-        limiter.end()
-        answers = [await search(limited, who) for _ in range(15)]
-    assert {answer.status_code for answer in answers} == {200}
-
-
 async def typed(edge: EdgeHarness, who: dict[str, str], **query: str) -> httpx.Response:
     """Return a search with an extra filter of its own, so that no cache answers it."""
     return await edge.client.get(SEARCH, params=query, headers=who)

@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +12,8 @@ from redis.cluster import ClusterNode
 from redis.cluster import RedisCluster as BlockingCluster
 
 from chassis.redis.client import connect_redis
-from gateway.ratelimit import redis_counter_store
-from gateway.ratelimit.counter_store import CounterHit, CounterStore
-from gateway.ratelimit.redis_counter_store import RedisCounterStore
+from gateway.ratelimit.counter_store import CounterHit, CounterStore, LeaseRequest, lease_hits
+from gateway.ratelimit.redis_counter_store import HIT_SCRIPT, LEASE_SCRIPT, CounterScript, RedisCounterStore
 from gateway.ratelimit.sliding_window import MICROSECONDS_PER_SECOND, HitRun, WindowUsage
 from tests.contracts.counter_store import CounterStoreContract
 from tests.stack import StackHandle
@@ -87,12 +85,11 @@ def blocking(stack: StackHandle) -> Iterator[Any]:
     cluster.close()
 
 
-def at_given_times() -> str:
+def at_given_times(script: CounterScript = HIT_SCRIPT) -> str:
     """Return the script, with the time as its last argument."""
-    script = Path(redis_counter_store.__file__).with_name("hit.lua").read_text()
     clock = "redis.call('TIME')"
-    assert script.count(clock) == 1
-    return script.replace(clock, "{ math.floor(ARGV[4] / 1000000), ARGV[4] % 1000000 }")
+    assert script.source.count(clock) == 1
+    return script.source.replace(clock, "{ math.floor(ARGV[#ARGV] / 1000000), ARGV[#ARGV] % 1000000 }")
 
 
 @settings(max_examples=60, deadline=None)
@@ -111,6 +108,34 @@ def test_the_script_counts_as_the_domain_does(
             usage = usage.with_hits(hits, now, W)
         answer = blocking.eval(at_given_times(), 1, key, hits, limit, W, now)
         assert (bool(answer[0]), answer[1]) == (admitted, now)
+        assert WindowUsage(HitRun(*answer[2:5]), HitRun(*answer[5:])) == usage
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    limit=st.integers(0, 12),
+    steps=st.lists(
+        st.tuples(
+            st.integers(0, 2 * W) | st.sampled_from([0, 1, W - 1, W]),
+            st.integers(0, 4),
+            st.integers(0, 4),
+            st.integers(0, 20),
+            st.booleans(),
+        )
+    ),
+)
+def test_the_script_leases_as_the_domain_does(
+    blocking: Any, limit: int, steps: list[tuple[int, int, int, int, bool]]
+) -> None:
+    key, now, usage = f"ratelimit|test|{secrets.token_hex(8)}", START, WindowUsage()
+    for gap, owed, returned, wanted, is_previous in steps:
+        now += gap
+        run_us = (usage.previous if is_previous else usage.current).first_us
+        lease = lease_hits(usage, LeaseRequest(key, limit, W, owed, returned, run_us, wanted), now)
+        usage = lease.usage
+        arguments = (owed, returned, run_us, wanted, limit, W, now)
+        answer = blocking.eval(at_given_times(LEASE_SCRIPT), 1, key, *arguments)
+        assert (answer[0], answer[1]) == (lease.granted, now)
         assert WindowUsage(HitRun(*answer[2:5]), HitRun(*answer[5:])) == usage
 
 

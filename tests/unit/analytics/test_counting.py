@@ -54,7 +54,7 @@ def figure_events(draw: st.DrawFn) -> FigureEvent:
 
 
 class StoredFigures:
-    """What is stored, as the repository keeps it."""
+    """The stored documents, as the repository keeps them."""
 
     def __init__(self) -> None:
         self.tracks: dict[str, ApplicationTrack] = {}

@@ -233,10 +233,11 @@ async def test_a_peer_that_hangs_holds_a_bounded_number_of_calls(
         assert (await failure(stub.TakeOpening(TAKE))).reason == "OVERLOADED"
         assert (await failure(stub.GetInternship(GET))).reason == "OVERLOADED"
     let_go.set()
-    # On a busy machine the peer itself refuses calls that had to wait for it.
+    # On a busy machine the peer itself refuses calls that had to wait for it, or does not end them in time.
     ended = await asyncio.gather(*held, return_exceptions=True)
     assert {each.hires for each in ended if not isinstance(each, BaseException)} <= {1}
-    assert {each.reason for each in ended if isinstance(each, DomainError)} <= {"OVERLOADED"}
+    refused = {each.reason for each in ended if isinstance(each, DomainError)}
+    assert refused <= {"OVERLOADED", "UNAVAILABLE", "DEADLINE_EXCEEDED"}
     assert await wait_until(lambda: _taken(stub), "a call after the others") == 1
 
 

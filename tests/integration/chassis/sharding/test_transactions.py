@@ -1,6 +1,7 @@
 """Transactions: a change and its events together or neither, once per incoming event."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from chassis.contracts import ContractError
 from chassis.errors import DomainError
 from chassis.ids import new_id, slot_of
 from chassis.messaging import IncomingEvent
+from chassis.sharding.inbox import EventInSlot
 from chassis.sharding.shard import Shard
 from chassis.sharding.shards import Shards
 from chassis.sharding.transactions import Transaction
@@ -214,3 +216,73 @@ async def test_a_caller_that_goes_away_leaves_no_half_done_change(shard: Shard, 
     # The lock on the document is free: the transaction was ended, not left to time out.
     async with asyncio.timeout(WAIT_TIMEOUT_S):
         await shard.db["things"].insert_one({"_id": user})
+
+
+class CountedBatches:
+    """Adds up, in one document, the events that a batch gave to its work."""
+
+    def __init__(self, shard: Shard, user: str) -> None:
+        self._shard = shard
+        self._user = user
+        self.runs: list[list[str]] = []
+
+    async def handle(self, *events: IncomingEvent, failure: Exception | None = None) -> None:
+        async def work(tx: Transaction, fresh: Sequence[EventInSlot]) -> None:
+            self.runs.append([each.event.event_id for each in fresh])
+            await tx.db["things"].update_one(
+                {"_id": self._user}, {"$inc": {"count": len(fresh)}}, upsert=True
+            )
+            if failure is not None:
+                raise failure
+
+        in_slot = [EventInSlot(event, slot_of(self._user)) for event in events]
+        await self._shard.run_batch_in_transaction(in_slot, work)
+
+    async def count(self) -> int:
+        found = await self._shard.db["things"].find_one({"_id": self._user})
+        return int(found["count"]) if found else 0
+
+
+async def test_a_batch_handles_each_event_once_however_it_is_cut_the_next_time(
+    shard: Shard, user: str
+) -> None:
+    batches = CountedBatches(shard, user)
+    one, two, three, four = (event_about(user) for _ in range(4))
+    await batches.handle(one, two, two)
+    assert await batches.count() == 2
+    await batches.handle(two, three, one)
+    assert await batches.count() == 3
+    assert batches.runs[-1] == [three.event_id]
+    await batches.handle(one, two, three)
+    await batches.handle(four)
+    assert await batches.count() == 4
+
+
+async def test_batches_that_share_events_at_the_same_time_count_each_once(shard: Shard, user: str) -> None:
+    batches = CountedBatches(shard, user)
+    events = [event_about(user) for _ in range(12)]
+    cuts = [events[:8], events[4:], events[::2], events[::-1], events]
+    await asyncio.gather(*(batches.handle(*cut) for cut in cuts))
+    assert await batches.count() == 12
+
+
+async def test_a_batch_that_fails_leaves_nothing_and_can_be_handled_again(shard: Shard, user: str) -> None:
+    batches = CountedBatches(shard, user)
+    events = [event_about(user) for _ in range(3)]
+    with pytest.raises(LookupError):
+        await batches.handle(*events, failure=LookupError("half-way"))
+    assert await batches.count() == 0
+    await batches.handle(*events)
+    assert await batches.count() == 3
+
+
+async def test_an_event_that_was_handled_alone_is_left_out_of_a_later_batch(shard: Shard, user: str) -> None:
+    batches = CountedBatches(shard, user)
+    first, second = event_about(user), event_about(user)
+
+    async def work(tx: Transaction) -> None:
+        await tx.db["things"].update_one({"_id": user}, {"$inc": {"count": 1}}, upsert=True)
+
+    await shard.run_in_transaction(work, event=first, slot=slot_of(user))
+    await batches.handle(first, second)
+    assert await batches.count() == 2

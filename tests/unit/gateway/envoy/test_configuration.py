@@ -16,6 +16,7 @@ from gateway.envoy.clusters import build_clusters
 from gateway.envoy.edge_config import EdgeConfig
 from gateway.envoy.filters import render_lua_source
 from gateway.envoy.listener import build_edge_listener
+from gateway.envoy.quotas import QUOTA_CLASSES, QUOTA_HEADER, has_quota, rate_limit_class, render_quota_lua
 from gateway.envoy.rate_limits import rate_limit_actions, render_caller_lua
 from gateway.envoy.routes import build_edge_routes, build_origin_routes
 from gateway.envoy.snapshot_builder import GatewaySnapshotBuilder
@@ -150,7 +151,31 @@ def test_every_call_is_limited_by_its_class_unless_it_is_internal() -> None:
             for each in routes[rpc.path]["route"]["rate_limits"]
         }
         name = RateLimitClass.Name(rpc.policy.rate_limit).removeprefix("RATE_LIMIT_CLASS_")
-        assert by_class == ({name} if name != "INTERNAL" else set())
+        if has_quota(rpc):
+            assert f'["{rpc.path}"] = "{name}"' in render_quota_lua([rpc], "gateway")
+            assert by_class == set()
+        else:
+            assert by_class == ({name} if name != "INTERNAL" else set())
+
+
+def test_calls_that_count_credentials_ask_the_limiter_each_time() -> None:
+    asked = {rate_limit_class(rpc) for rpc in edge_rpcs(contracts()) if rate_limit_actions(rpc)}
+    assert {"LOGIN", "SIGN_UP"} <= asked
+    assert asked.isdisjoint(QUOTA_CLASSES)
+
+
+def test_reports_about_quotas_take_a_route_that_no_client_can_take() -> None:
+    manager = _manager(rate_limits="127.0.0.1:8081")
+    [removed] = manager["early_header_mutation_extensions"]
+    hosts = (
+        build_edge_routes(contracts(), mesh(gateway={"rate_limits": "127.0.0.1:8081"}), EDGE),
+        build_origin_routes(contracts(), mesh(gateway={"rate_limits": "127.0.0.1:8081"}), EDGE),
+    )
+    for host in hosts:
+        report = host["virtual_hosts"][0]["routes"][0]
+        assert report["match"]["headers"] == [{"name": QUOTA_HEADER, "present_match": True}]
+        assert report["route"]["cluster"] == "ratelimit"
+    assert removed["typed_config"]["mutations"] == [{"remove": QUOTA_HEADER}]
 
 
 def test_without_a_limiter_nothing_asks_for_one() -> None:
@@ -207,7 +232,7 @@ def test_who_calls_is_found_out_without_a_limiter_too() -> None:
 
 
 def test_what_the_cache_may_keep_is_answered_behind_it_for_as_long_as_the_contract_says() -> None:
-    behind = build_origin_routes(contracts(), mesh())["virtual_hosts"][0]["routes"][:-1]
+    behind = build_origin_routes(contracts(), mesh(), EDGE)["virtual_hosts"][0]["routes"][:-1]
     kept = {
         route["match"]["path"]: route["metadata"]["filter_metadata"]["envoy.filters.http.lua"][
             "shared_cache_s"
@@ -230,7 +255,7 @@ def test_everything_but_public_reads_goes_past_the_cache() -> None:
 
 def _with_faults(**faults: Any) -> list[dict[str, Any]]:
     found = mesh(faults=faults)
-    hosts = (build_edge_routes(contracts(), found, EDGE), build_origin_routes(contracts(), found))
+    hosts = (build_edge_routes(contracts(), found, EDGE), build_origin_routes(contracts(), found, EDGE))
     return [host for routes in hosts for host in routes["virtual_hosts"]]
 
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from gateway.api_surface import edge_rpcs
-from gateway.envoy.rate_limits import rate_limit_actions
+from gateway.envoy.quotas import QUOTA_CLASSES
+from gateway.envoy.rate_limits import NETWORK_SUFFIXES, rate_limit_actions
 from gateway.ratelimit.config import parse_rules, read_config_files
 from gateway.ratelimit.headers import FLOOD_LIMIT_NAME
 from gateway.ratelimit.rules import RateLimitRule, RateLimitRuleSet
@@ -68,10 +69,6 @@ def test_a_household_and_a_site_have_more_than_one_client_though_not_each_their_
 SIGN_UP = (("class", "SIGN_UP"), ("call", "Register"))
 
 
-def test_what_is_searched_for_limits_nothing_by_itself(rules: RateLimitRuleSet) -> None:
-    assert rules.find_rule(DOMAIN, [("class", "SEARCH"), ("search", "/api/v1/internships?q=python")]) is None
-
-
 def test_signing_up_has_five_tries_for_one_address_and_client_and_twenty_times_as_many_for_a_client(
     rules: RateLimitRuleSet,
 ) -> None:
@@ -106,11 +103,17 @@ def test_every_descriptor_that_the_gateway_sends_has_its_limit(rules: RateLimitR
     for rpc in edge_rpcs():
         for sent in rate_limit_actions(rpc):
             entries = [_example(action) for action in sent["actions"]]
-            if ("search", "any") in entries:
-                continue
             for plan in PLANS if ("plan", "any") in entries else ("any",):
                 place = [("plan", plan) if key == "plan" else (key, value) for key, value in entries]
                 found(rules, *place)
+
+
+@pytest.mark.parametrize("name", sorted(QUOTA_CLASSES))
+def test_every_bucket_that_the_gateway_reports_has_its_limit(rules: RateLimitRuleSet, name: str) -> None:
+    for plan in PLANS:
+        found(rules, ("class", name), ("plan", plan), ("user", "any"))
+    for suffix in NETWORK_SUFFIXES:
+        found(rules, ("class", name), (f"address{suffix}", "any"))
 
 
 def _example(action: dict[str, Any]) -> tuple[str, str]:

@@ -130,6 +130,14 @@ def test_more_hits_than_the_limit_get_a_whole_window_as_retry_time() -> None:
     assert WindowUsage().retry_us(11, 10, START, W) == W
 
 
+def test_hits_that_are_given_back_leave_those_of_the_run_before_counted() -> None:
+    usage = WindowUsage().with_hits(8, START - W, W).with_hits(1, START - W // 10, W)
+    later = usage.with_hits(2, START, W)
+    returned = later.without_hits(2, later.current.first_us)
+    assert (later.current.hits, returned.current.hits, returned.previous.hits) == (2, 0, 9)
+    assert returned.with_hits(1, START + 1, W) == WindowUsage(HitRun(1, START, START + 1), usage.current)
+
+
 @pytest.mark.parametrize(
     ("usage", "remaining", "reset_us"),
     [
