@@ -22,6 +22,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
+from prometheus_client import REGISTRY
+from prometheus_client.metrics import MetricWrapperBase
 from supervisor import events
 from supervisor.medusa import asyncore_25 as asyncore
 from supervisor.options import ServerOptions
@@ -134,6 +136,7 @@ class ForkingOptions(ServerOptions):  # type: ignore[misc]
 def run_program(program: str, arguments: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
     """Run `python -m program` in this process, which was forked a moment ago, and end the process with it."""
     _forget_the_parent(environment)
+    _forget_metrics_of_others(program)
     sys.argv = [program, *arguments]
     status = 1
     try:
@@ -147,6 +150,17 @@ def run_program(program: str, arguments: Sequence[str], environment: Mapping[str
         _flush_output()
         # Not `sys.exit`: what follows the fork in the supervisor's code must not run here.
         os._exit(status)
+
+
+def _forget_metrics_of_others(program: str) -> None:
+    """Export no metrics of the other programs, whose code is imported here as well."""
+    for name, module in list(sys.modules.items()):
+        owner, _, table = name.rpartition(".")
+        if table == "metrics" and owner.startswith(("gateway.", "services.")) and owner != program:
+            for collector in vars(module).values():
+                if isinstance(collector, MetricWrapperBase):
+                    with suppress(KeyError):
+                        REGISTRY.unregister(collector)
 
 
 def _forget_the_parent(environment: Mapping[str, str]) -> None:
