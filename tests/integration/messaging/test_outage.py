@@ -16,6 +16,7 @@ from chassis.sharding.shards import Shards
 from devstack.stack import Stack
 from tests.integration.messaging.conftest import RelayController, connections, count_outbox_rows, emit
 from tests.integration.messaging.test_events import RecordingHandler, consuming, until_empty, wait_until
+from tests.integration.scratch_broker import scratch_vhost
 from tests.stack import StackHandle
 from tests.waiting import WAIT_TIMEOUT_S
 from verify.chaos import full_disk
@@ -66,17 +67,18 @@ async def test_a_ping_says_that_the_broker_is_away_and_recovers_with_it(
     await publisher.close()
 
 
-async def test_events_wait_for_a_broker_until_all_queues_are_declared_on_it(amqp_url: str) -> None:
-    publisher = EventPublisher(amqp_url, needs_provisioning=True)
+async def test_events_wait_for_a_broker_until_all_queues_are_declared_on_it(stack: StackHandle) -> None:
     event = OutgoingEvent("evt", "test.nobody.listens", b"")
-    with pytest.raises(BrokerNotProvisionedError, match="ic provision"):
+    with scratch_vhost(stack) as new_broker:
+        publisher = EventPublisher(new_broker, needs_provisioning=True)
+        with pytest.raises(BrokerNotProvisionedError, match="ic provision"):
+            await publisher.publish([event])
+
+        await asyncio.to_thread(declare_topology, new_broker, [])
+
         await publisher.publish([event])
-
-    await asyncio.to_thread(declare_topology, amqp_url, [])
-
-    await publisher.publish([event])
-    await publisher.ping()
-    await publisher.close()
+        await publisher.ping()
+        await publisher.close()
 
 
 async def test_a_broker_that_is_short_of_memory_or_disk_is_waited_for_on_one_connection(
