@@ -1,7 +1,5 @@
 """Changes of aggregates: read, decide, compare-and-set and emit, on the shard of their ID."""
 
-import asyncio
-from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, fields
@@ -132,15 +130,11 @@ class SlotRepository:
         Raises:
             DomainError: UNAVAILABLE, OVERLOADED or DEADLINE_EXCEEDED of one of the shards.
         """
-        by_shard: dict[Shard, list[HandledChange[R]]] = defaultdict(list)
-        for change in changes:
-            by_shard[self._shards.shard_for(change.id)].append(change)
-        ended = await asyncio.gather(
-            *(self._handle_on_shard(shard, own, work) for shard, own in by_shard.items()),
-            return_exceptions=True,
+        await self._shards.run_on_shards_of(
+            changes,
+            lambda change: change.id,
+            lambda shard, own: self._handle_on_shard(shard, own, work),
         )
-        if errors := [each for each in ended if each is not None]:
-            raise errors[0]
 
     async def _handle_on_shard(
         self,

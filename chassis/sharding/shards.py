@@ -32,6 +32,7 @@ from chassis.sharding.slot_map_store import CLUSTER_DATABASE
 __all__ = ["ScatterResult", "Shard", "Shards", "current_scatter"]
 
 T = TypeVar("T")
+Item = TypeVar("Item")
 
 PING_TIMEOUT_S: Final = 1.0
 MAX_CALL_S: Final = 30.0
@@ -227,6 +228,27 @@ class Shards:
                 for id_ in own
             ],
         )
+
+    async def run_on_shards_of(
+        self,
+        items: Iterable[Item],
+        key: Callable[[Item], str],
+        run: Callable[[Shard, list[Item]], Awaitable[T]],
+    ) -> list[T]:
+        """Call `run` on each shard, side by side, with those of `items` that belong there by the ID `key`.
+
+        Return the results; raise the first error once all have ended.
+        """
+        by_shard: dict[Shard, list[Item]] = defaultdict(list)
+        for item in items:
+            by_shard[self.shard_for(key(item))].append(item)
+        ended = await asyncio.gather(
+            *(run(shard, own) for shard, own in by_shard.items()), return_exceptions=True
+        )
+        for each in ended:
+            if isinstance(each, BaseException):
+                raise each
+        return [each for each in ended if not isinstance(each, BaseException)]
 
     async def ping(self) -> list[str]:
         """Ping every shard; return the names of those that do not answer within a second."""

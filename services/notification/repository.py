@@ -1,7 +1,5 @@
 """Recipients, inboxes and the delivery log in MongoDB."""
 
-import asyncio
-from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -88,11 +86,13 @@ class NotificationRepository(SlotRepository):
 
     async def find_recipients(self, user_ids: Iterable[str]) -> Mapping[str, Recipient]:
         """Return the known ones of these users, by ID; one query a shard."""
-        found: dict[str, Recipient] = {}
-        for shard, ids in self._by_shard(user_ids, key=lambda user_id: user_id).items():
+
+        async def on_shard(shard: Shard, ids: list[str]) -> list[Recipient]:
             cursor = shard.db[RECIPIENTS].find({"_id": {"$in": ids}}, hint="_id_")
-            found |= {document["_id"]: from_document(Recipient, document) async for document in cursor}
-        return found
+            return [from_document(Recipient, document) async for document in cursor]
+
+        parts = await self._shards.run_on_shards_of(user_ids, str, on_shard)
+        return {recipient.id: recipient for part in parts for recipient in part}
 
     async def update_recipient(self, user_id: str, change: Callable[[Recipient], Recipient]) -> None:
         """Change the recipient of a user, who may be new; a repeated change has no further effect.
@@ -109,11 +109,12 @@ class NotificationRepository(SlotRepository):
 
     async def find_company_members(self, company_ids: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
         """Return the IDs of the members of those of these companies that have any; one query a shard."""
-        found: dict[str, tuple[str, ...]] = {}
-        for shard, ids in self._by_shard(dict.fromkeys(company_ids), key=lambda id_: id_).items():
-            cursor = shard.db[COMPANY_RECIPIENTS].find({"_id": {"$in": ids}}, hint="_id_")
-            found |= {document["_id"]: tuple(document["members"]) async for document in cursor}
-        return found
+
+        async def on_shard(shard: Shard, ids: list[str]) -> list[Document]:
+            return await shard.db[COMPANY_RECIPIENTS].find({"_id": {"$in": ids}}, hint="_id_").to_list()
+
+        parts = await self._shards.run_on_shards_of(dict.fromkeys(company_ids), str, on_shard)
+        return {document["_id"]: tuple(document["members"]) for part in parts for document in part}
 
     async def add_company_member(self, company_id: str, user_id: str) -> None:
         """Add a member; a repeat changes nothing."""
@@ -137,13 +138,10 @@ class NotificationRepository(SlotRepository):
         Raises:
             DomainError: UNAVAILABLE or another of a shard; a part may be stored.
         """
-        by_shard = self._by_shard(notifications, key=lambda each: each.delivery.recipient_id)
-        stored = await asyncio.gather(
-            *(_insert_on_shard(shard, own) for shard, own in by_shard.items()), return_exceptions=True
+        stored = await self._shards.run_on_shards_of(
+            notifications, lambda each: each.delivery.recipient_id, _insert_on_shard
         )
-        if errors := [each for each in stored if isinstance(each, BaseException)]:
-            raise errors[0]
-        return set().union(*(each for each in stored if isinstance(each, set)))
+        return set().union(*stored)
 
     async def has_notification(self, recipient_id: str, template: str, about: str) -> bool:
         """Return whether this inbox holds an entry of that template about that subject."""
@@ -309,19 +307,17 @@ class NotificationRepository(SlotRepository):
         self, settlements: Sequence["_Settlement"]
     ) -> Sequence[BaseException | None]:
         """Return the error of each settlement, that of its shard; None for those that are written."""
-        by_shard = self._by_shard(settlements, key=lambda each: each[0])
-        ended = await asyncio.gather(
-            *(
-                shard.db[DELIVERIES].bulk_write([update for _, update in own], ordered=False)
-                for shard, own in by_shard.items()
-            ),
-            return_exceptions=True,
-        )
-        errors = {
-            id_: outcome if isinstance(outcome, BaseException) else None
-            for own, outcome in zip(by_shard.values(), ended, strict=True)
-            for id_, _ in own
-        }
+
+        async def write(shard: Shard, own: list[_Settlement]) -> dict[str, Exception | None]:
+            error: Exception | None = None
+            try:
+                await shard.db[DELIVERIES].bulk_write([update for _, update in own], ordered=False)
+            except Exception as problem:
+                error = problem
+            return {id_: error for id_, _ in own}
+
+        parts = await self._shards.run_on_shards_of(settlements, lambda each: each[0], write)
+        errors = {id_: error for part in parts for id_, error in part.items()}
         return [errors[id_] for id_, _ in settlements]
 
     def _inbox(self, recipient_id: str) -> AsyncCollection[Document]:
@@ -329,12 +325,6 @@ class NotificationRepository(SlotRepository):
 
     def _deliveries(self, delivery_id: str) -> AsyncCollection[Document]:
         return self._shards.shard_for(delivery_id).db[DELIVERIES]
-
-    def _by_shard(self, items: Iterable[T], key: Callable[[T], str]) -> dict[Shard, list[T]]:
-        groups: dict[Shard, list[T]] = defaultdict(list)
-        for item in items:
-            groups[self._shards.shard_for(key(item))].append(item)
-        return groups
 
 
 async def _insert_on_shard(shard: Shard, notifications: Sequence[OutgoingNotification]) -> set[str]:

@@ -1,7 +1,5 @@
 """The applicants of a listing: a derived collection, in the slot of the listing."""
 
-import asyncio
-from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 
@@ -42,14 +40,9 @@ class ApplicantRepository(SlotRepository):
         for row in rows:
             if row.id not in newest or newest[row.id].version < row.version:
                 newest[row.id] = row
-        by_shard: dict[Shard, list[ApplicantRow]] = defaultdict(list)
-        for row in newest.values():
-            by_shard[self._shards.shard_for(row.internship_id)].append(row)
-        ended = await asyncio.gather(
-            *(_put_rows_on_shard(shard, own) for shard, own in by_shard.items()), return_exceptions=True
+        await self._shards.run_on_shards_of(
+            newest.values(), lambda row: row.internship_id, _put_rows_on_shard
         )
-        if errors := [each for each in ended if isinstance(each, BaseException)]:
-            raise errors[0]
 
     async def list_of_listing(
         self, internship_id: str, states: Collection[ApplicationState], after_id: str | None, limit: int
@@ -107,10 +100,7 @@ class ApplicantRepository(SlotRepository):
             found = shard.db[LISTING_ENDINGS].find(query, hint="_id_")
             return [from_document(ListingEnding, row) async for row in found]
 
-        by_shard: dict[Shard, list[str]] = defaultdict(list)
-        for internship_id in dict.fromkeys(internship_ids):
-            by_shard[self._shards.shard_for(internship_id)].append(internship_id)
-        parts = await asyncio.gather(*(on_shard(shard, ids) for shard, ids in by_shard.items()))
+        parts = await self._shards.run_on_shards_of(dict.fromkeys(internship_ids), str, on_shard)
         return {ending.id: ending for part in parts for ending in part}
 
     async def get_ending(self, internship_id: str) -> ListingEnding | None:
