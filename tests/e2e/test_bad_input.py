@@ -390,14 +390,13 @@ def test_an_idempotency_key_gives_the_first_answer_again_and_refuses_another_bod
     headers = {"authorization": f"Bearer {owner.access_token}", "idempotency-key": "the-same-key"}
     url = f"{stack.gateway_url}/api/v1/internships"
 
-    def create(marker: str) -> httpx.Response:
+    def create(body: Json) -> httpx.Response:
         return send_until_admitted(
-            lambda: httpx.post(
-                url, json=sample_listing(marker), headers=headers, trust_env=False, timeout=WAIT_TIMEOUT_S
-            )
+            lambda: httpx.post(url, json=body, headers=headers, trust_env=False, timeout=WAIT_TIMEOUT_S)
         )
 
-    first, again, other = map(create, ("once", "once", "twice"))
+    once, twice = map(sample_listing, ("once", "twice"))
+    first, again, other = map(create, (once, once, twice))
     assert (first.status_code, again.status_code) == (200, 200)
     assert again.json()["id"] == first.json()["id"]
     assert (other.status_code, _reason(other.json())) == (409, "IDEMPOTENCY_KEY_REUSED")

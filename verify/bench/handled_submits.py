@@ -1,25 +1,33 @@
 """Submits with all that follows: lists of applicants, figures, inboxes and mails."""
 
 import time
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Self
 
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
 from pymongo import MongoClient
 
 from devstack import mongo
+from devstack.topology_parts import LOOPBACK
 from ops.errors import OpsError
 from ops.service_names import SERVICES, service_database
 from verify.bench import grpc_load
 from verify.bench.child_process import run_in_child_process
 from verify.bench.closed_loop import MeasurementTimes, used_cpu_s
 from verify.bench.grpc_load import GrpcLoadPlan
-from verify.bench.samples import LoadSample
+from verify.bench.samples import LoadSample, ProcessShare
 from verify.bench.target import BenchmarkTarget
 
 HANDLED_TIMEOUT_S: Final = 300.0
 POLL_INTERVAL_S: Final = 0.25
 MAILS_PER_SUBMIT: Final = 2
 """One to the student, one to the only member of the seeded company."""
+HANDLED_METRIC: Final = "events_handled_total"
+COUNTED_COMMANDS: Final = (
+    *("find", "insert", "update", "delete", "findAndModify", "aggregate", "getMore", "commitTransaction"),
+)
 _UNSENT_STATES: Final = ("QUEUED", "SENDING")
 
 
@@ -34,20 +42,64 @@ def measure_until_handled(
     Raises:
         OpsError: the events are not handled within five minutes.
     """
-    pids = field.process_ids(*_counted_processes(field))
     stored = _StoredEffects(field, listing_ids)
-    began, cpu_before_s = time.perf_counter(), used_cpu_s(pids)
+    began, before = time.perf_counter(), _StackCounts.read(field)
+    commands_before = stored.count_commands()
     sent = run_in_child_process(grpc_load.run_grpc_load, plan, MeasurementTimes(pace.window_s, warm_up_s=0.0))
     submitted = stored.wait_until_complete()
-    used_s, elapsed_s = used_cpu_s(pids) - cpu_before_s, time.perf_counter() - began
+    shares, elapsed_s = _StackCounts.read(field).shares_since(before), time.perf_counter() - began
     # Submits that were on their way when the window ended are handled, too.
-    share = len(sent.latencies_s) / submitted
-    return LoadSample(elapsed_s * share, used_s * share, sent.latencies_s, sent.failures)
+    part = len(sent.latencies_s) / submitted
+    commands = stored.count_commands()
+    used_s = sum(share.cpu_s for share in shares)
+    return LoadSample(
+        elapsed_s * part,
+        used_s * part,
+        sent.latencies_s,
+        sent.failures,
+        shares=[
+            replace(share, cpu_s=share.cpu_s * part, events=round(share.events * part)) for share in shares
+        ],
+        commands={
+            name: (count - commands_before[name]) / submitted for name, count in sorted(commands.items())
+        },
+    )
 
 
-def _counted_processes(field: BenchmarkTarget) -> list[str]:
-    services = [f"{service}-{role}" for service in SERVICES for role in ("serve", "work")]
-    return [*services, *field.mongods, "rabbit", "mailbox"]
+@dataclass(frozen=True)
+class _StackCounts:
+    """What the processes have used and done so far."""
+
+    cpu_s: Mapping[str, float]
+    events: Mapping[str, int]
+
+    @classmethod
+    def read(cls, field: BenchmarkTarget) -> Self:
+        services = [f"{service}-{role}" for service in SERVICES for role in ("serve", "work")]
+        names = [*services, *field.mongods, "rabbit", "mailbox"]
+        return cls(
+            {name: used_cpu_s(field.process_ids(name)) for name in names},
+            {
+                f"{service}-work": _read_handled_events(field.topology.services[service].work_ops)
+                for service in SERVICES
+            },
+        )
+
+    def shares_since(self, before: Self) -> list[ProcessShare]:
+        """Return what each process used and did since, the largest first."""
+        shares = [
+            ProcessShare(
+                name, used_s - before.cpu_s[name], self.events.get(name, 0) - before.events.get(name, 0)
+            )
+            for name, used_s in self.cpu_s.items()
+        ]
+        return sorted(shares, key=lambda share: -share.cpu_s)
+
+
+def _read_handled_events(ops_port: int) -> int:
+    text = httpx.get(f"http://{LOOPBACK}:{ops_port}/metrics", timeout=5.0, trust_env=False).text
+    samples = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
+    return round(sum(each.value for each in samples if each.name == HANDLED_METRIC))
 
 
 class _StoredEffects:
@@ -76,6 +128,11 @@ class _StoredEffects:
             for client in self._clients:
                 client.close()
         raise OpsError(f"the events of the submits were not handled within {HANDLED_TIMEOUT_S:.0f} s")
+
+    def count_commands(self) -> dict[str, int]:
+        """Return how many commands of each counted kind the shards have carried out so far."""
+        found = [client.admin.command("serverStatus")["metrics"]["commands"] for client in self._clients]
+        return {name: sum(each[name]["total"] for each in found if name in each) for name in COUNTED_COMMANDS}
 
     def _are_complete(self, submitted: int) -> bool:
         mails = self._count("notification", "deliveries", {}) - self._mails_before

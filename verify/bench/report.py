@@ -1,12 +1,14 @@
 """The report of a run: the machine, the stack's size, and the table, on the screen and as Markdown."""
 
+import json
 import math
 import os
 import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import psutil
 from rich.markup import escape
@@ -26,7 +28,8 @@ COLUMNS = (
     "failed",
     "CPU counted",
 )
-TEXT_COLUMNS = ("what", "CPU counted")
+SHARE_COLUMNS = ("CPU by process", "ms per call", "events per call", "events/CPU-s")
+TEXT_COLUMNS = ("what", "CPU counted", "CPU by process")
 NO_VALUE = "-"
 
 
@@ -61,21 +64,54 @@ class BenchmarkReport:
 
     def print_table(self) -> None:
         """Print the table, its notes and the failures."""
-        table = Table(box=None, pad_edge=False)
-        for column in COLUMNS:
-            table.add_column(column, justify="left" if column in TEXT_COLUMNS else "right")
-        for cells in self.rows():
-            table.add_row(*cells)
-        console.print(table)
+        console.print(_rich_table(COLUMNS, self.rows()))
+        for result in self.results:
+            if result.sample.shares:
+                console.print(_rich_table(SHARE_COLUMNS, share_rows(result)))
         for line in (*self.notes(), *self.failures()):
             console.print(escape(line), soft_wrap=True)
 
     def markdown(self) -> str:
         """Return the report as Markdown."""
-        rules = [":--" if column in TEXT_COLUMNS else "--:" for column in COLUMNS]
-        lines = [_markdown_row(cells) for cells in (COLUMNS, rules, *self.rows())]
+        tables = [_markdown_table(COLUMNS, self.rows())]
+        tables += [
+            _markdown_table(SHARE_COLUMNS, share_rows(result))
+            for result in self.results
+            if result.sample.shares
+        ]
         notes = [f"- {line}" for line in (*self.notes(), *self.failures())]
-        return "\n".join([*lines, "", *notes, ""])
+        return "\n".join([*chain.from_iterable((*table, "") for table in tables), *notes, ""])
+
+    def json(self) -> str:
+        """Return the report as JSON, with the figures of each row and its baseline's name."""
+        content = {
+            "machine": {**asdict(self.machine), "python": platform.python_version()},
+            "stack_holds": dict(self.stack_holds),
+            "seconds": self.seconds,
+            "rows": [self._row_figures(result) for result in self.results],
+        }
+        return json.dumps(content, indent=2) + "\n"
+
+    def _row_figures(self, result: BenchmarkResult) -> dict[str, Any]:
+        sample = result.sample
+        baseline = next((each.sample for each in self.results if each.name == result.baseline), None)
+        return {
+            "name": result.name,
+            "title": result.title,
+            "baseline": result.baseline,
+            "requests_per_s": _json_number(sample.per_s),
+            "cpu_us": _json_number(1e6 / sample.per_cpu_s if sample.per_cpu_s else math.nan),
+            "cpu_counted": result.cpu_of,
+            "p50_ms": _json_number(sample.latency_ms(0.50)),
+            "p99_ms": _json_number(sample.latency_ms(0.99)),
+            "share": _json_number(ratio(sample.per_s, baseline.per_s)) if baseline else None,
+            "share_per_cpu_s": _json_number(ratio(sample.per_cpu_s, baseline.per_cpu_s))
+            if baseline
+            else None,
+            "failures": dict(sample.failures),
+            "cpu_shares": [asdict(share) for share in sample.shares],
+            "commands_per_call": dict(sample.commands),
+        }
 
     def rows(self) -> Iterator[tuple[str, ...]]:
         """Yield the table's cells, row by row."""
@@ -102,6 +138,9 @@ class BenchmarkReport:
         yield "the stack holds " + ", ".join(f"{count:,} {what}" for what, count in self.stack_holds.items())
         yield f"{self.seconds:g} s a row, after a warm-up"
         for result in self.results:
+            if result.sample.commands:
+                counted = (f"{name} {count:.2f}" for name, count in result.sample.commands.items())
+                yield f"{result.title}: commands of MongoDB per call: {', '.join(counted)}"
             if result.sample.window_s < self.seconds * 0.95:
                 yield f"{result.title}: the prepared calls lasted {result.sample.window_s:.1f} s only"
 
@@ -110,6 +149,24 @@ class BenchmarkReport:
         for result in self.results:
             for reason, times in _by_frequency(result.sample):
                 yield f"{result.title}: {times} failed with {reason}"
+
+
+def share_rows(result: BenchmarkResult) -> Iterator[tuple[str, ...]]:
+    """Yield what each process used for one call of a row, the largest first."""
+    calls = len(result.sample.latencies_s)
+    for share in result.sample.shares:
+        yield (
+            f"{result.title}: {share.name}",
+            _format_figure(ratio(share.cpu_s * 1000, calls)),
+            _format_figure(ratio(share.events, calls)) if share.events else NO_VALUE,
+            _format_number(share.events_per_cpu_s) if share.events else NO_VALUE,
+        )
+
+
+def save_json_report(report: BenchmarkReport, path: Path) -> None:
+    """Write the report as JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(report.json())
 
 
 def save_markdown_report(report: BenchmarkReport, path: Path) -> None:
@@ -122,6 +179,25 @@ def _by_frequency(sample: LoadSample) -> Iterable[tuple[str, int]]:
     return sorted(sample.failures.items(), key=lambda pair: -pair[1])
 
 
+def _rich_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="left" if column in TEXT_COLUMNS else "right")
+    for cells in rows:
+        table.add_row(*cells)
+    return table
+
+
+def _markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    rules = [":--" if column in TEXT_COLUMNS else "--:" for column in columns]
+    return [_markdown_row(cells) for cells in (columns, rules, *rows)]
+
+
+def _json_number(figure: float) -> float | None:
+    """Return a figure with four significant digits; None for one that JSON has no number for."""
+    return float(f"{figure:.4g}") if math.isfinite(figure) else None
+
+
 def _markdown_row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
@@ -130,6 +206,10 @@ def _format_number(figure: float) -> str:
     if not math.isfinite(figure):
         return NO_VALUE
     return f"{figure:,.0f}" if figure >= 100 else f"{figure:.1f}"
+
+
+def _format_figure(figure: float) -> str:
+    return f"{figure:.2f}" if math.isfinite(figure) else NO_VALUE
 
 
 def _format_share(figure: float) -> str:

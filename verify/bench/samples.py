@@ -6,17 +6,33 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
+class ProcessShare:
+    """The part of a sample's CPU that one process used, and the events that it handled within it."""
+
+    name: str
+    cpu_s: float
+    events: int = 0
+
+    @property
+    def events_per_cpu_s(self) -> float:
+        """Events per second of the process's CPU."""
+        return ratio(self.events, self.cpu_s)
+
+
+@dataclass(frozen=True)
 class LoadSample:
     """One measurement: the answers within a window, and the serving processes' CPU during it.
 
     `latencies_s` holds the successful calls only; `failures` counts the others by reason, with those of the
-    warm-up.
+    warm-up. `shares` and `commands`, by MongoDB's name, are of all calls, where they were counted.
     """
 
     window_s: float
     cpu_s: float
     latencies_s: Sequence[float]
     failures: Mapping[str, int] = field(default_factory=dict)
+    shares: Sequence[ProcessShare] = ()
+    commands: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def per_s(self) -> float:

@@ -12,7 +12,7 @@ from ops.progress import StepProgress
 from verify.bench import rows
 from verify.bench.closed_loop import MeasurementTimes
 from verify.bench.echo_server import running_echo_server
-from verify.bench.report import BenchmarkReport, Machine, save_markdown_report
+from verify.bench.report import BenchmarkReport, Machine, save_json_report, save_markdown_report
 from verify.bench.target import BenchmarkTarget, require_seeded_stack
 
 MAX_WARM_UP_S = 2.0
@@ -32,6 +32,9 @@ def bench(
         typer.Option(help="Measure this row and its baseline; may be repeated.", metavar="ROW"),
     ] = None,
     markdown: Annotated[Path | None, typer.Option(help="Also write the table here.", metavar="FILE")] = None,
+    as_json: Annotated[
+        Path | None, typer.Option("--json", help="Also write the figures here, as JSON.", metavar="FILE")
+    ] = None,
 ) -> None:
     """Measure a running, seeded stack beside the bare libraries that it is made of."""
     wanted = rows.select_rows(only or [])
@@ -41,6 +44,8 @@ def bench(
     report.print_table()
     if markdown is not None:
         save_markdown_report(report, markdown)
+    if as_json is not None:
+        save_json_report(report, as_json)
 
 
 def _measure_rows(found: Topology, wanted: list[rows.BenchmarkRow], seconds: float) -> BenchmarkReport:
