@@ -38,23 +38,26 @@ def envoy_proxy() -> Path:
 
 
 def redis_server() -> Path:
-    """Return the Redis server that apt installed."""
-    return _find_on_path("redis-server")
+    """Return the Redis server: one on the PATH, or where apt installs it."""
+    return _path_of_package("redis-server")
 
 
 def rabbitmq_server() -> Path:
-    """Return RabbitMQ's own start script: the one on the PATH insists on the system's user and node name."""
-    return _require_executable(RABBITMQ_HOME / "rabbitmq-server", "rabbitmq-server")
+    """Return where apt installs RabbitMQ's own start script.
+
+    The one on the PATH insists on the system's user and node name.
+    """
+    return RABBITMQ_HOME / "rabbitmq-server"
 
 
 def rabbitmqctl() -> Path:
-    """Return RabbitMQ's own control script, for the same reason."""
+    """Return RabbitMQ's own control script, which has to be installed, for the same reason."""
     return _require_executable(RABBITMQ_HOME / "rabbitmqctl", "rabbitmqctl")
 
 
 def epmd() -> Path:
-    """Return Erlang's port mapper, which comes with RabbitMQ."""
-    return _find_on_path("epmd")
+    """Return Erlang's port mapper, which comes with RabbitMQ: one on the PATH, or where apt installs it."""
+    return _path_of_package("epmd")
 
 
 def install_missing_packages(say: Callable[[str], None]) -> list[str]:
@@ -152,11 +155,9 @@ def _without_starting_services() -> Iterator[None]:
             POLICY_RC_FILE.unlink(missing_ok=True)
 
 
-def _find_on_path(name: str) -> Path:
-    found = shutil.which(name)
-    if not found:
-        raise OpsError(f"{name} is not installed; `ic up` installs it")
-    return Path(found)
+def _path_of_package(name: str) -> Path:
+    """Return a program's path, also before `install_missing_packages`: a stack is described without it."""
+    return Path(shutil.which(name) or f"/usr/bin/{name}")
 
 
 def _require_executable(path: Path, name: str) -> Path:
