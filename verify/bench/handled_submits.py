@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import closing
+from dataclasses import dataclass
 from typing import Any, Final, Self
 
 import httpx
@@ -42,27 +43,30 @@ def measure_until_handled(
     Raises:
         OpsError: the events are not handled within five minutes.
     """
-    stored = _StoredEffects(field, listing_ids)
-    began, before = time.perf_counter(), _StackCounts.read(field)
-    commands_before = stored.count_commands()
-    sent = run_in_child_process(grpc_load.run_grpc_load, plan, MeasurementTimes(pace.window_s, warm_up_s=0.0))
-    submitted = stored.wait_until_complete()
-    shares, elapsed_s = _StackCounts.read(field).shares_since(before), time.perf_counter() - began
+    with closing(_StoredEffects(field, listing_ids)) as stored:
+        began, before, commands_before = (
+            time.perf_counter(),
+            _StackCounts.read(field),
+            stored.count_commands(),
+        )
+        times = MeasurementTimes(pace.window_s, warm_up_s=0.0)
+        sent = run_in_child_process(grpc_load.run_grpc_load, plan, times)
+        submitted = stored.wait_until_complete()
+        elapsed_s, after, commands = (
+            time.perf_counter() - began,
+            _StackCounts.read(field),
+            stored.count_commands(),
+        )
     # Submits that were on their way when the window ended are handled, too.
     part = len(sent.latencies_s) / submitted
-    commands = stored.count_commands()
-    used_s = sum(share.cpu_s for share in shares)
+    shares = [share.scaled(part) for share in after.shares_since(before)]
     return LoadSample(
         elapsed_s * part,
-        used_s * part,
+        sum(share.cpu_s for share in shares),
         sent.latencies_s,
         sent.failures,
-        shares=[
-            replace(share, cpu_s=share.cpu_s * part, events=round(share.events * part)) for share in shares
-        ],
-        commands={
-            name: (count - commands_before[name]) / submitted for name, count in sorted(commands.items())
-        },
+        shares,
+        {name: (count - commands_before[name]) / submitted for name, count in sorted(commands.items())},
     )
 
 
@@ -111,6 +115,10 @@ class _StoredEffects:
         self._of_listings = {"internship_id": {"$in": list(listing_ids)}}
         self._mails_before = self._count("notification", "deliveries", {})
 
+    def close(self) -> None:
+        for client in self._clients:
+            client.close()
+
     def wait_until_complete(self) -> int:
         """Return the number of submitted applications once each has all its effects.
 
@@ -118,15 +126,11 @@ class _StoredEffects:
             OpsError: that took more than five minutes.
         """
         ends_at = time.monotonic() + HANDLED_TIMEOUT_S
-        try:
-            while time.monotonic() < ends_at:
-                submitted = self._count("application", "applications", self._of_listings)
-                if submitted and self._are_complete(submitted):
-                    return submitted
-                time.sleep(POLL_INTERVAL_S)
-        finally:
-            for client in self._clients:
-                client.close()
+        while time.monotonic() < ends_at:
+            submitted = self._count("application", "applications", self._of_listings)
+            if submitted and self._are_complete(submitted):
+                return submitted
+            time.sleep(POLL_INTERVAL_S)
         raise OpsError(f"the events of the submits were not handled within {HANDLED_TIMEOUT_S:.0f} s")
 
     def count_commands(self) -> dict[str, int]:

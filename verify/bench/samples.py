@@ -18,6 +18,10 @@ class ProcessShare:
         """Events per second of the process's CPU."""
         return ratio(self.events, self.cpu_s)
 
+    def scaled(self, factor: float) -> "ProcessShare":
+        """Return the share of this part of the calls."""
+        return ProcessShare(self.name, self.cpu_s * factor, round(self.events * factor))
+
 
 @dataclass(frozen=True)
 class LoadSample:
