@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any, Final
 
 from chassis.errors import DomainError
+from chassis.idempotency import IdempotentOperation
 
 CLIENT_NETWORKS_METADATA_KEY: Final = "x-ic-client"
 """The metadata in which the gateway names the client: its address and the networks around it."""
@@ -40,18 +40,6 @@ class Principal:
     auth_time: int = 0
     amr: tuple[str, ...] = ()
     expires_at: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class IdempotentOperation:
-    """The operation of an idempotency key: each run of the same request has its ID and time.
-
-    `replay` is true when an earlier run began and did not finish, so that its effects may exist already.
-    """
-
-    id: str
-    started_at: datetime
-    is_replay: bool = False
 
 
 @dataclass(slots=True)

@@ -27,12 +27,12 @@ from measurement import (
 
 from chassis.cache import Cache
 from chassis.cache.redis_store import RedisCacheStore
-from chassis.call_context import IdempotentOperation, Principal
+from chassis.call_context import Principal
 from chassis.errors import DomainError
 from chassis.grpc.interceptor_chain import build_standard_chain
 from chassis.grpc.server import build_grpc_server, cast_serialized
+from chassis.idempotency import IdempotencyClaim, IdempotentOperation
 from chassis.redis.client import connect_redis
-from chassis.sharding.idempotency_store import IdempotencyClaim
 from internshipconnect.internship.v1 import internship_pb2, internship_pb2_grpc
 
 GET_INTERNSHIP_PATH: Final = "/internshipconnect.internship.v1.InternshipService/GetInternship"
@@ -58,6 +58,9 @@ class UnusedAuthentication:
         raise DomainError("SESSION_REVOKED", session_id)
 
     async def claim_operation(self, claim: IdempotencyClaim, lease_s: float) -> IdempotentOperation | bytes:
+        raise DomainError("INTERNAL", claim.id)
+
+    async def find_answer(self, claim: IdempotencyClaim) -> bytes | None:
         raise DomainError("INTERNAL", claim.id)
 
     async def store_answer(self, claim: IdempotencyClaim, answer: bytes) -> None: ...

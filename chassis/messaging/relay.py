@@ -1,12 +1,14 @@
 """The relay: publishes the rows of each shard's outbox to the broker, in order, at least once.
 
-Per shard one process holds the lease. It follows the outbox's inserts by a change stream, publishes new rows
-in batches and deletes them once the broker has confirmed them. The position is stored as the stream's resume
-token, so that a successor continues from there; without a token, or with one that the oplog has lost, the
-relay publishes all existing rows and follows from then on.
+Per shard one process holds the lease. It follows the outbox's inserts by a change stream and publishes new
+rows in batches. Rows that the broker has confirmed are deleted, those of half a second together; if this
+process dies before, its successor publishes them again. The position is stored as the stream's resume token,
+and only beyond deleted rows, so that a successor continues from there; without a token, or with one that the
+oplog has lost, the relay publishes all existing rows and follows from then on.
 """
 
 import asyncio
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -38,6 +40,7 @@ RELAY_LEASE: Final = "outbox-relay"
 class RelayPolicy:
     """How much of an outbox is held, sent and counted at once, and how often the relay looks after itself.
 
+    Confirmed rows are deleted after `remove_interval_s`, or as soon as there are `max_batch_rows`.
     Rows that wait for `max_silent_lag_s` while the stream brings none were left behind. A stream that starts
     after a sweep may bring rows again that are younger than `max_transaction_age`.
     """
@@ -46,6 +49,7 @@ class RelayPolicy:
     max_queued_rows: int = 1_000
     max_counted_rows: int = 10_000
     max_await_ms: int = 10_000
+    remove_interval_s: float = 0.5
     max_silent_lag_s: float = 60.0
     max_transaction_age: timedelta = timedelta(minutes=1)
     store_position_interval_s: float = 1.0
@@ -112,6 +116,8 @@ class _ShardOutboxRelay:
         self._publisher = publisher
         self._waiting: asyncio.Queue[_OutboxRow] = asyncio.Queue(self._policy.max_queued_rows)
         self._idle_since: float | None = None
+        self._published: list[_OutboxRow] = []
+        self._remove_at = math.inf
         self._published_to: Mapping[str, Any] | None = None
         self._stored_at = 0.0
 
@@ -134,6 +140,7 @@ class _ShardOutboxRelay:
 
     async def _relay(self) -> None:
         self._waiting = asyncio.Queue(self._policy.max_queued_rows)
+        self._published, self._remove_at = [], math.inf
         self._idle_since = monotonic()
         await run_until_first_exit(self._read_rows(), self._send(), self._measure_lag())
 
@@ -191,17 +198,25 @@ class _ShardOutboxRelay:
     async def _send(self) -> None:
         try:
             while True:
-                batch = await self._next_batch()
-                await self._publish(batch)
-                await self._remove(batch)
-                await self._advance(batch)
+                if batch := await self._next_batch():
+                    await self._publish(batch)
+                    self._remove_at = min(self._remove_at, monotonic() + self._policy.remove_interval_s)
+                    self._published += batch
+                if len(self._published) >= self._policy.max_batch_rows or monotonic() >= self._remove_at:
+                    await self._remove_published()
         finally:
-            await best_effort(self._store_position())
+            await best_effort(self._settle())
 
     async def _next_batch(self) -> list[_OutboxRow]:
+        """Return the rows that wait, at least one; none when published rows are to be removed before."""
         if self._waiting.empty():
             self._idle_since = monotonic()
-        batch = [await self._waiting.get()]
+        seconds = max(0.0, self._remove_at - monotonic())
+        try:
+            async with asyncio.timeout(seconds if math.isfinite(seconds) else None):
+                batch = [await self._waiting.get()]
+        except TimeoutError:
+            return []
         self._idle_since = None
         while len(batch) < self._policy.max_batch_rows and not self._waiting.empty():
             batch.append(self._waiting.get_nowait())
@@ -224,15 +239,20 @@ class _ShardOutboxRelay:
         )
         metrics.outbox_published.labels(self._shard).inc(len(batch))
 
-    async def _remove(self, batch: Sequence[_OutboxRow]) -> None:
-        ids = [row.message.id for row in batch]
-        slots = sorted({row.slot for row in batch})
+    async def _remove_published(self) -> None:
+        """Delete the published rows; the position may only be stored beyond them."""
+        ids = [row.message.id for row in self._published]
+        slots = sorted({row.slot for row in self._published})
         await self._outbox.delete_many({"_id": {"$in": ids}, "slot": {"$in": slots}})
-
-    async def _advance(self, batch: Sequence[_OutboxRow]) -> None:
-        self._published_to = batch[-1].position or self._published_to
+        self._published_to = self._published[-1].position or self._published_to
+        self._published, self._remove_at = [], math.inf
         if monotonic() - self._stored_at > self._policy.store_position_interval_s:
             await self._store_position()
+
+    async def _settle(self) -> None:
+        if self._published:
+            await self._remove_published()
+        await self._store_position()
 
     # --- position ------------------------------------------------------------------------------
 

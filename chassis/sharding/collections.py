@@ -17,7 +17,7 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.command_cursor import AsyncCommandCursor
 from pymongo.asynchronous.cursor import AsyncCursor
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import PyMongoError
+from pymongo.errors import BulkWriteError, PyMongoError
 from pymongo.read_preferences import SecondaryPreferred
 
 from chassis.mongo.documents import Document
@@ -56,7 +56,13 @@ SECONDARY_PREFERRED: Final = SecondaryPreferred(max_staleness=90)
 MongoDB has no shorter bound.
 """
 
+DUPLICATE_KEY_CODE: Final = 11000
 _DATABASE_OPERATIONS: Final = ("command", "create_collection", "drop_collection", "list_collections")
+
+
+def is_duplicate_key_error(write_error: Mapping[str, Any]) -> bool:
+    """Return whether a bulk write's error for one document says that a unique key is taken."""
+    return bool(write_error["code"] == DUPLICATE_KEY_CODE)
 
 
 def _guarded_operations(
@@ -185,6 +191,23 @@ class ShardCollection(AsyncCollection[Document]):
         if self._session is not None:
             kwargs.setdefault("session", self._session)
         return ShardCursor(self, self._without_orphans(filter), *args, **kwargs)
+
+    async def insert_missing(self, documents: Sequence[Document]) -> set[Any]:
+        """Insert those of the documents whose unique keys are not taken; return the `_id`s of these.
+
+        Raises as `insert_many` does for any other failure; a part may be stored then.
+        """
+        missing = {document["_id"] for document in documents}
+        if not documents:
+            return missing
+        try:
+            await self.insert_many(documents, ordered=False)
+        except BulkWriteError as error:
+            failures = error.details["writeErrors"]
+            if error.details["writeConcernErrors"] or not all(map(is_duplicate_key_error, failures)):
+                raise
+            missing -= {documents[each["index"]]["_id"] for each in failures}
+        return missing
 
     async def count_documents(self, filter: MongoFilter, *args: Any, **kwargs: Any) -> int:
         """Count, as PyMongo does."""

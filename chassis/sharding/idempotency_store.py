@@ -2,57 +2,33 @@
 
 A claim is a row in the collection `idempotency` on the caller's shard, inserted before the work begins. It
 keeps the operation's ID and time over all runs, so that a run that was cut off is repeated as the same
-operation, and later the answer. A TTL index on `time` deletes claims after 24 hours.
+operation, and later the answer. Where the contract says `answer_in_change`, the row is inserted with its
+answer in the transaction of the change instead. A TTL index on `time` deletes claims after 24 hours.
 """
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 from weakref import WeakKeyDictionary
 
 from pymongo import UpdateOne
-from pymongo.errors import BulkWriteError, DuplicateKeyError
+from pymongo.errors import DuplicateKeyError
 from pymongo.write_concern import WriteConcern
 
-from chassis.call_context import IdempotentOperation
 from chassis.clock import MAX_CLOCK_SKEW, Clock
 from chassis.concurrency.coalescing import Coalescer
 from chassis.errors import DomainError
-from chassis.ids import slot_of, slot_of_key
+from chassis.idempotency import IdempotencyClaim, IdempotentOperation
 from chassis.mongo.documents import Document
 from chassis.sharding.shard import Shard
 from chassis.sharding.shards import Shards
-from chassis.sharding.transactions import DUPLICATE_KEY_CODE
 
 IDEMPOTENCY_COLLECTION: Final = "idempotency"
 MAX_CONCURRENT_BATCHES: Final = 1
 """Batches of claims, and of answers, in flight on one shard."""
 MAX_BATCH_SIZE: Final = 64
-
-
-@dataclass(frozen=True, slots=True)
-class IdempotencyClaim:
-    """A request to be executed once: `digest` is the hash of the request, `owner` the caller's ID."""
-
-    owner: str
-    rpc: str
-    key: str
-    digest: bytes
-
-    @property
-    def id(self) -> str:
-        """The unique key: one idempotency key of one caller for one RPC."""
-        return f"{self.owner}:{self.rpc}:{self.key}"
-
-    @property
-    def slot(self) -> int:
-        """The caller's slot, in which the claim lives."""
-        try:
-            return slot_of(self.owner)
-        except ValueError:
-            return slot_of_key(self.owner)
 
 
 class IdempotencyStore(Protocol):
@@ -64,6 +40,10 @@ class IdempotencyStore(Protocol):
         For `lease_s` seconds no other run gets it. Raises DomainError IDEMPOTENCY_KEY_REUSED when the key
         stands for another request, OPERATION_IN_PROGRESS while another run has the lease.
         """
+        ...
+
+    async def find_answer(self, claim: IdempotencyClaim) -> bytes | None:
+        """Return the stored answer, if any. Raises IDEMPOTENCY_KEY_REUSED for that of another request."""
         ...
 
     async def store_answer(self, claim: IdempotencyClaim, answer: bytes) -> None:
@@ -94,6 +74,10 @@ class MongoIdempotencyStore:
         if await self._claim_store(claim).inserts.submit(row):
             return IdempotentOperation(row["operation"], now)
         return await self._reclaim_operation(claim, now, lease_until)
+
+    async def find_answer(self, claim: IdempotencyClaim) -> bytes | None:
+        row = await self._collection_for(claim).find_one({"_id": claim.id, "slot": claim.slot}, hint="_id_")
+        return None if row is None else answer_of_row(row, claim)
 
     async def store_answer(self, claim: IdempotencyClaim, answer: bytes) -> None:
         unanswered = {"_id": claim.id, "slot": claim.slot, "answer": None}
@@ -167,18 +151,8 @@ class _InsertClaims:
         return [True]
 
     async def _many(self, rows: Sequence[Document]) -> Sequence[bool]:
-        try:
-            await self._claims.insert_many(rows, ordered=False)
-        except BulkWriteError as error:
-            there = {failed["index"] for failed in error.details["writeErrors"] if _is_duplicate(failed)}
-            if error.details["writeConcernErrors"] or len(there) < len(error.details["writeErrors"]):
-                raise
-            return [position not in there for position in range(len(rows))]
-        return [True] * len(rows)
-
-
-def _is_duplicate(failed: Mapping[str, Any]) -> bool:
-    return bool(failed["code"] == DUPLICATE_KEY_CODE)
+        inserted = await self._claims.insert_missing(rows)
+        return [row["_id"] in inserted for row in rows]
 
 
 class _StoreAnswers:
@@ -209,6 +183,40 @@ def new_claim_row(claim: IdempotencyClaim, now: datetime, lease_until: datetime)
     }
 
 
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """The answer to a call, to be stored in the transaction of its change, under the key of this claim."""
+
+    operation: IdempotentOperation
+    claim: IdempotencyClaim
+    answer: bytes
+
+    def row(self, slot: int) -> Document:
+        """Return the row. Raises ValueError when the change is in another slot than the caller."""
+        if self.claim.slot != slot:
+            raise ValueError(f"{self.claim.rpc} changes slot {slot}, and its caller is in {self.claim.slot}")
+        row = new_claim_row(self.claim, self.operation.started_at, self.operation.started_at)
+        return row | {"operation": self.operation.id, "answer": self.answer}
+
+
+def answer_to_store(
+    operation: IdempotentOperation | None, encode: Callable[[], bytes]
+) -> StoredAnswer | None:
+    """Return the answer to store with the change of an operation; None where there is none to store."""
+    if operation is None or operation.claim is None:
+        return None
+    return StoredAnswer(operation, operation.claim, encode())
+
+
+def answer_of_row(row: Document, claim: IdempotencyClaim) -> bytes | None:
+    """Return the answer that a stored claim holds, if any. Raises IDEMPOTENCY_KEY_REUSED."""
+    if row["digest"] != claim.digest:
+        raise DomainError(
+            "IDEMPOTENCY_KEY_REUSED", "This idempotency key was used for a different request before."
+        )
+    return None if row["answer"] is None else bytes(row["answer"])
+
+
 def stored_answer(
     row: dict[str, Any], claim: IdempotencyClaim, now: datetime, longest: datetime
 ) -> bytes | None:
@@ -219,12 +227,8 @@ def stored_answer(
 
     Raises DomainError IDEMPOTENCY_KEY_REUSED or OPERATION_IN_PROGRESS.
     """
-    if row["digest"] != claim.digest:
-        raise DomainError(
-            "IDEMPOTENCY_KEY_REUSED", "This idempotency key was used for a different request before."
-        )
-    if row["answer"] is not None:
-        return bytes(row["answer"])
+    if (answer := answer_of_row(row, claim)) is not None:
+        return answer
     if now < row["lease_until"] <= longest + MAX_CLOCK_SKEW:
         raise operation_in_progress(now, row["lease_until"])
     return None

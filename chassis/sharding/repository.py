@@ -19,6 +19,7 @@ from chassis.mongo.documents import Document, from_document, to_document
 from chassis.mongo.provision import CollectionSpec
 from chassis.observability import metrics
 from chassis.sharding.collections import ShardCollection, ShardDatabase
+from chassis.sharding.idempotency_store import IDEMPOTENCY_COLLECTION, StoredAnswer
 from chassis.sharding.inbox import EventInSlot, IncomingEvent
 from chassis.sharding.reconciler import find_existing_ids, iterate_pages
 from chassis.sharding.shard import Shard
@@ -299,8 +300,11 @@ class Repository(SlotRepository, Generic[A]):
 
     # --- changing
 
-    async def insert(self, aggregate: A, *events: object) -> A:
+    async def insert(self, aggregate: A, *events: object, answer: StoredAnswer | None = None) -> A:
         """Store a new aggregate with its events, or return the one of the same ID that is stored already.
+
+        With `answer`, the answer to the call is stored in the same transaction; see `answer_in_change` in the
+        contracts.
 
         Raises what `_check_insert` raises, and the error of `_explain_duplicate` when another aggregate holds
         the same unique key.
@@ -310,6 +314,8 @@ class Repository(SlotRepository, Generic[A]):
             await self._check_insert(tx, aggregate)
             self._add(tx, aggregate)
             self._emit(tx, aggregate.id, events)
+            if answer is not None:
+                tx.insert_at_commit(IDEMPOTENCY_COLLECTION, answer.row(slot_of(aggregate.id)))
 
         try:
             if self._is_single_document and not events:

@@ -20,7 +20,12 @@ from chassis.errors import DomainError, unavailable
 from chassis.ids import slot_of
 from chassis.mongo.documents import Document
 from chassis.sharding import outbox
-from chassis.sharding.collections import ShardCollection, ShardDatabase
+from chassis.sharding.collections import (
+    DUPLICATE_KEY_CODE,
+    ShardCollection,
+    ShardDatabase,
+    is_duplicate_key_error,
+)
 from chassis.sharding.inbox import INBOX_COLLECTION, EventInSlot
 from chassis.sharding.operation_guard import UNKNOWN_COMMIT_RESULT, OperationGuard
 from chassis.sharding.write_lease import WritePermit
@@ -28,7 +33,6 @@ from chassis.sharding.write_lease import WritePermit
 T = TypeVar("T")
 
 TRANSIENT_ERROR_LABEL: Final = "TransientTransactionError"
-DUPLICATE_KEY_CODE: Final = 11000
 TRANSACTION_RETRY_POLICY: Final = RetryPolicy(initial_s=0.005, max_s=0.5)
 ABORT_TIMEOUT_S: Final = 1.0
 DOWN_ABORT_TIMEOUT_S: Final = 0.01
@@ -273,7 +277,7 @@ def is_duplicate(error: BulkWriteError) -> bool:
 def _duplicate_in(error: BulkWriteError) -> DuplicateKeyError | None:
     """Return the error that inserting the document alone would have raised; None for another failure."""
     for failed in error.details["writeErrors"]:
-        if failed["code"] == DUPLICATE_KEY_CODE:
+        if is_duplicate_key_error(failed):
             return DuplicateKeyError(failed["errmsg"], DUPLICATE_KEY_CODE, failed)
     return None
 

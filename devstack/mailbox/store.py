@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email import policy
 from email.parser import BytesHeaderParser
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,30 @@ MAX_INDEX_GROWTH = 2
 
 @dataclass(frozen=True)
 class StoredMail:
-    """The index's record of a mail; `received_at` is RFC 3339 in UTC."""
+    """A mail in the file `path`; `received_at` is RFC 3339 in UTC."""
 
     id: int
     received_at: str
     sender: str
     recipients: tuple[str, ...]
-    subject: str
+    path: Path = field(repr=False, compare=False)
+
+    @cached_property
+    def subject(self) -> str:
+        """The subject, parsed when it is first asked for; "" without one."""
+        with self.path.open("rb") as content:
+            headers = BytesHeaderParser(policy=policy.default).parse(content)
+        return str(headers.get("subject", ""))
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What the index holds of it."""
+        return {
+            "id": self.id,
+            "received_at": self.received_at,
+            "sender": self.sender,
+            "recipients": self.recipients,
+        }
 
     def is_for(self, address: str) -> bool:
         """Return whether the mail was delivered to this address, in any spelling."""
@@ -52,16 +70,15 @@ class MailStore:
 
     def add(self, sender: str, recipients: Sequence[str], content: bytes) -> StoredMail:
         """Store one mail and delete the oldest beyond the bound."""
-        headers = BytesHeaderParser(policy=policy.default).parsebytes(content)
         envelope = StoredMail(
             id=self._next_id,
             received_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
             sender=sender,
             recipients=tuple(recipients),
-            subject=str(headers.get("subject", "")),
+            path=self._path(self._next_id),
         )
-        self._path(envelope.id).write_bytes(content)
-        self._append(asdict(envelope))
+        envelope.path.write_bytes(content)
+        self._append(envelope.record)
         self._remember(envelope)
         self._forget_oldest()
         return envelope
@@ -81,7 +98,7 @@ class MailStore:
     def get(self, mail_id: int) -> tuple[StoredMail, bytes] | None:
         """Return one mail with its content; None when there is none of this ID."""
         envelope = self._envelopes.get(mail_id)
-        return (envelope, self._path(mail_id).read_bytes()) if envelope else None
+        return (envelope, envelope.path.read_bytes()) if envelope else None
 
     def clear(self) -> int:
         """Delete all mails; return their number."""
@@ -98,7 +115,12 @@ class MailStore:
         for line in self._lines():
             self._next_id = max(self._next_id, line.pop("next_id", 0))
             if line and self._path(line["id"]).exists():
-                self._remember(StoredMail(**{**line, "recipients": tuple(line["recipients"])}))
+                recipients = tuple(line["recipients"])
+                self._remember(
+                    StoredMail(
+                        line["id"], line["received_at"], line["sender"], recipients, self._path(line["id"])
+                    )
+                )
         self._forget_oldest()
         self._rewrite_index()
 
@@ -131,7 +153,7 @@ class MailStore:
         self._index_lines += 1
 
     def _rewrite_index(self) -> None:
-        lines = [{"next_id": self._next_id}, *(asdict(envelope) for envelope in self._envelopes.values())]
+        lines = [{"next_id": self._next_id}, *(envelope.record for envelope in self._envelopes.values())]
         fresh = self._index.with_suffix(".new")
         fresh.write_text("".join(json.dumps(line) + "\n" for line in lines))
         fresh.replace(self._index)

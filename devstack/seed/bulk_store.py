@@ -9,8 +9,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Final, Self, TypeVar
 
-from pymongo.errors import BulkWriteError
-
 from chassis.aggregates import Aggregate
 from chassis.clock import SystemClock
 from chassis.concurrency.retry import RetryPolicy, retry_call_async
@@ -22,7 +20,6 @@ from chassis.sharding.reconciler import find_existing_ids
 from chassis.sharding.repository import Repository
 from chassis.sharding.shard import Shard
 from chassis.sharding.shards import Shards
-from chassis.sharding.transactions import DUPLICATE_KEY_CODE
 from devstack.seed.documents import COMMITTING_PLACES, EMAIL_DIRECTORY, DocumentSet, Place
 from ops.cluster import Cluster
 from ops.in_process_services import open_service_resources
@@ -102,7 +99,7 @@ class BulkStore:
 
         async def insert(shard: Shard, collection: str, documents: list[Document]) -> None:
             async with slots:
-                await retry_while_unavailable(lambda: _insert_missing_on(shard, collection, documents))
+                await retry_while_unavailable(lambda: shard.db[collection].insert_missing(documents))
 
         async with asyncio.TaskGroup() as group:
             for place, documents in parts:
@@ -116,14 +113,6 @@ class BulkStore:
         for document in documents:
             groups[shards.shard_for(int(document["slot"]))].append(document)
         return groups
-
-
-async def _insert_missing_on(shard: Shard, collection: str, documents: list[Document]) -> None:
-    try:
-        await shard.db[collection].insert_many(documents, ordered=False)
-    except BulkWriteError as error:
-        if any(each["code"] != DUPLICATE_KEY_CODE for each in error.details["writeErrors"]):
-            raise
 
 
 async def retry_while_unavailable(act: Callable[[], Awaitable[R]]) -> R:

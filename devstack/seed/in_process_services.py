@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Self
 
-from chassis.call_context import IdempotentOperation, Principal, acting_as
+from chassis.call_context import Principal, acting_as
 from chassis.clock import Clock, truncate_to_milliseconds
+from chassis.idempotency import IdempotentOperation
 from chassis.service_definition import ServiceResources
 from ops.cluster import Cluster
 from ops.in_process_services import build_service, open_service_resources

@@ -16,9 +16,9 @@ from pymongo.errors import BulkWriteError
 from pymongo.read_concern import ReadConcern
 
 from chassis.sharding import outbox
+from chassis.sharding.collections import DUPLICATE_KEY_CODE
 from chassis.sharding.slot_map import SlotRange
 from chassis.sharding.slot_map_store import CLUSTER_DATABASE
-from chassis.sharding.transactions import DUPLICATE_KEY_CODE
 from ops.errors import OpsError
 from ops.migration.lock import MIGRATION_COLLECTION, MigrationLock
 from ops.provision import AdminClient

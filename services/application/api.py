@@ -9,6 +9,7 @@ from internshipconnect.application.v1 import application_pb2 as pb
 from internshipconnect.application.v1.application_pb2_grpc import ApplicationServiceServicer
 from services.application import mapping
 from services.application.domain.model import Application
+from services.application.service.submit_application import SubmissionForm
 from services.application.service.use_cases import ApplicationUseCases
 
 
@@ -23,11 +24,19 @@ class ApplicationServicer(ApplicationServiceServicer):
     async def SubmitApplication(
         self, request: pb.SubmitApplicationRequest, context: RpcContext
     ) -> pb.Application:
-        answers = mapping.answers_from_request(request)
-        application = await self._cases.submission.submit(
-            current_principal(), request.internship_id, answers, request.cover_letter, current_operation()
+        form = SubmissionForm(
+            request.internship_id, mapping.answers_from_request(request), request.cover_letter
         )
-        return self._message_for_caller(application)
+        stored: list[pb.Application] = []
+
+        def encode(application: Application) -> bytes:
+            stored.append(self._message_for_caller(application))
+            return stored[0].SerializeToString()
+
+        application = await self._cases.submission.submit(
+            current_principal(), form, current_operation(), encode
+        )
+        return stored[0] if stored else self._message_for_caller(application)
 
     async def ListMyApplications(
         self, request: pb.ListMyApplicationsRequest, context: RpcContext

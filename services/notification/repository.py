@@ -1,13 +1,13 @@
 """Recipients, inboxes and the delivery log in MongoDB."""
 
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
-from pymongo import IndexModel, ReturnDocument, UpdateOne
+from pymongo import IndexModel, ReturnDocument, UpdateMany
 from pymongo.asynchronous.collection import AsyncCollection
-from pymongo.errors import BulkWriteError
 
 from chassis.aggregates import AggregateChange
 from chassis.clock import MAX_CLOCK_SKEW
@@ -18,7 +18,6 @@ from chassis.mongo.provision import CollectionSpec
 from chassis.sharding.repository import Repository, SlotRepository
 from chassis.sharding.shard import Shard
 from chassis.sharding.shards import Shards
-from chassis.sharding.transactions import DUPLICATE_KEY_CODE
 from services.notification.domain.inbox import (
     SENDING_LEASE,
     InboxPosition,
@@ -66,8 +65,45 @@ LIST_DUE_TIMEOUT_S: Final = 5.0
 
 T = TypeVar("T")
 
-_Settlement = tuple[str, UpdateOne]
-"""The ID of a delivery, and the update that stores the result of its attempt."""
+
+@dataclass(frozen=True, slots=True)
+class _AttemptResult:
+    """What the attempts that it is the result of have in common: one update stores it for all of them."""
+
+    attempts: int
+    state: MailDeliveryState
+    error: str
+    next_attempt: datetime | None
+
+    def update(self, delivery_ids: Sequence[str], now: datetime) -> UpdateMany:
+        claimed = {
+            "_id": {"$in": list(delivery_ids)},
+            "state": MailDeliveryState.SENDING,
+            "attempts": self.attempts,
+        }
+        values: Document = {"state": self.state, "error": self.error}
+        removed: list[str] = []
+        if self.next_attempt is None:
+            removed.append("lease_until")
+        else:
+            values["lease_until"] = self.next_attempt
+        if self.state is MailDeliveryState.SENT:
+            values["sent_time"] = now
+        if self.state in (MailDeliveryState.SENT, MailDeliveryState.BOUNCED):
+            removed.append("sealed")
+        changes: Document = {"$set": values}
+        if removed:
+            changes["$unset"] = dict.fromkeys(removed, "")
+        return UpdateMany(claimed, changes, hint="_id_")
+
+
+@dataclass(frozen=True, slots=True)
+class _Settlement:
+    """The result of an attempt at a delivery, and its time."""
+
+    delivery_id: str
+    result: _AttemptResult
+    time: datetime
 
 
 class NotificationRepository(SlotRepository):
@@ -283,42 +319,23 @@ class NotificationRepository(SlotRepository):
         The encrypted fields are deleted when the mail is accepted, or refused for good. Results that arrive
         together are written together.
         """
-        values: Document = {"state": state, "error": error}
-        removed: list[str] = []
-        if next_attempt is None:
-            removed.append("lease_until")
-        else:
-            values["lease_until"] = next_attempt
-        if state is MailDeliveryState.SENT:
-            values["sent_time"] = now
-        if state in (MailDeliveryState.SENT, MailDeliveryState.BOUNCED):
-            removed.append("sealed")
-        changes: Document = {"$set": values}
-        if removed:
-            changes["$unset"] = dict.fromkeys(removed, "")
-        claimed_attempt = {
-            "_id": claimed.id,
-            "state": MailDeliveryState.SENDING,
-            "attempts": claimed.attempts,
-        }
-        await self._settlements.submit((claimed.id, UpdateOne(claimed_attempt, changes, hint="_id_")))
+        result = _AttemptResult(claimed.attempts, state, error, next_attempt)
+        await self._settlements.submit(_Settlement(claimed.id, result, now))
 
-    async def _write_settlements(
-        self, settlements: Sequence["_Settlement"]
-    ) -> Sequence[BaseException | None]:
+    async def _write_settlements(self, settlements: Sequence[_Settlement]) -> Sequence[BaseException | None]:
         """Return the error of each settlement, that of its shard; None for those that are written."""
 
         async def write(shard: Shard, own: list[_Settlement]) -> dict[str, Exception | None]:
             error: Exception | None = None
             try:
-                await shard.db[DELIVERIES].bulk_write([update for _, update in own], ordered=False)
+                await shard.db[DELIVERIES].bulk_write(_updates_of(own), ordered=False)
             except Exception as problem:
                 error = problem
-            return {id_: error for id_, _ in own}
+            return dict.fromkeys((each.delivery_id for each in own), error)
 
-        parts = await self._shards.run_on_shards_of(settlements, lambda each: each[0], write)
+        parts = await self._shards.run_on_shards_of(settlements, lambda each: each.delivery_id, write)
         errors = {id_: error for part in parts for id_, error in part.items()}
-        return [errors[id_] for id_, _ in settlements]
+        return [errors[each.delivery_id] for each in settlements]
 
     def _inbox(self, recipient_id: str) -> AsyncCollection[Document]:
         return self._shards.shard_for(recipient_id).db[NOTIFICATIONS]
@@ -327,27 +344,22 @@ class NotificationRepository(SlotRepository):
         return self._shards.shard_for(delivery_id).db[DELIVERIES]
 
 
+def _updates_of(settlements: Sequence[_Settlement]) -> list[UpdateMany]:
+    """Return an update for each different result, with the time of the latest attempt that had it."""
+    by_result: dict[_AttemptResult, list[_Settlement]] = defaultdict(list)
+    for each in settlements:
+        by_result[each.result].append(each)
+    return [
+        result.update([each.delivery_id for each in own], max(each.time for each in own))
+        for result, own in by_result.items()
+    ]
+
+
 async def _insert_on_shard(shard: Shard, notifications: Sequence[OutgoingNotification]) -> set[str]:
     """Insert the inbox entries before the deliveries, so that none is missing where a mail was sent."""
-    await _insert_missing(
-        shard, NOTIFICATIONS, [_document(each.notification) for each in notifications if each.notification]
-    )
-    return await _insert_missing(shard, DELIVERIES, [_document(each.delivery) for each in notifications])
-
-
-async def _insert_missing(shard: Shard, collection: str, documents: Sequence[Document]) -> set[str]:
-    """Insert those of the documents that are not there yet, and return their IDs."""
-    inserted = {document["_id"] for document in documents}
-    if not documents:
-        return inserted
-    try:
-        await shard.db[collection].insert_many(documents, ordered=False)
-    except BulkWriteError as error:
-        failures = error.details["writeErrors"]
-        if any(each["code"] != DUPLICATE_KEY_CODE for each in failures):
-            raise
-        inserted -= {documents[each["index"]]["_id"] for each in failures}
-    return inserted
+    entries = [_document(each.notification) for each in notifications if each.notification]
+    await shard.db[NOTIFICATIONS].insert_missing(entries)
+    return await shard.db[DELIVERIES].insert_missing([_document(each.delivery) for each in notifications])
 
 
 def _document(entity: Notification | MailDelivery) -> Document:

@@ -2,15 +2,16 @@
 
 import asyncio
 import secrets
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from chassis.call_context import IdempotentOperation
 from chassis.clock import FixedClock
 from chassis.errors import DomainError
+from chassis.idempotency import IdempotencyClaim, IdempotentOperation
 from chassis.ids import new_id
-from chassis.sharding.idempotency_store import IdempotencyClaim, IdempotencyStore
+from chassis.sharding.idempotency_store import IdempotencyStore
 
 LEASE_S = 3.0
 LEASE = timedelta(seconds=LEASE_S)
@@ -56,6 +57,18 @@ class ClaimsContract:
         await begin_claim(claims, claim)
         await claims.store_answer(claim, b"an\x00swer")
         assert await claims.claim_operation(claim, LEASE_S) == b"an\x00swer"
+
+    async def test_a_stored_answer_is_found_by_its_request_only(
+        self, claims: IdempotencyStore, claim: IdempotencyClaim
+    ) -> None:
+        assert await claims.find_answer(claim) is None
+        await begin_claim(claims, claim)
+        assert await claims.find_answer(claim) is None
+        await claims.store_answer(claim, b"answer")
+        assert await claims.find_answer(claim) == b"answer"
+        with pytest.raises(DomainError) as caught:
+            await claims.find_answer(replace(claim, digest=b"e" * 32))
+        assert caught.value.reason == "IDEMPOTENCY_KEY_REUSED"
 
     async def test_an_empty_answer_is_an_answer(
         self, claims: IdempotencyStore, claim: IdempotencyClaim

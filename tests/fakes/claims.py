@@ -3,9 +3,9 @@
 from datetime import timedelta
 from typing import Any
 
-from chassis.call_context import IdempotentOperation
 from chassis.clock import Clock
-from chassis.sharding.idempotency_store import IdempotencyClaim, new_claim_row, stored_answer
+from chassis.idempotency import IdempotencyClaim, IdempotentOperation
+from chassis.sharding.idempotency_store import answer_of_row, new_claim_row, stored_answer
 
 
 class InMemoryClaims:
@@ -26,6 +26,10 @@ class InMemoryClaims:
             return answer
         row["lease_until"] = lease_until
         return IdempotentOperation(row["operation"], row["time"], is_replay=True)
+
+    async def find_answer(self, claim: IdempotencyClaim) -> bytes | None:
+        row = self.rows.get(claim.id)
+        return None if row is None else answer_of_row(row, claim)
 
     async def store_answer(self, claim: IdempotencyClaim, answer: bytes) -> None:
         self.rows[claim.id]["answer"] = answer

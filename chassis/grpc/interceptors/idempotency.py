@@ -1,16 +1,19 @@
 """Runs a mutation once for each idempotency key and repeats its answer to a caller that sends it again."""
 
 import hashlib
+import secrets
 from typing import Any
 
 from google.protobuf.message import Message
 
-from chassis.call_context import IdempotentOperation, current_call
+from chassis.call_context import current_call
+from chassis.clock import Clock, SystemClock
 from chassis.contracts import RpcSpec, error_reasons
 from chassis.errors import DomainError, Violation, invalid_argument
 from chassis.grpc.handlers import RpcContext, RpcHandler
+from chassis.idempotency import IdempotencyClaim, IdempotentOperation
 from chassis.observability.logging import get_logger
-from chassis.sharding.idempotency_store import IdempotencyClaim, IdempotencyStore
+from chassis.sharding.idempotency_store import IdempotencyStore
 from internshipconnect.options.v1 import options_pb2
 
 _METADATA_KEY = "idempotency-key"
@@ -24,8 +27,9 @@ class IdempotencyInterceptor:
     the operation, so that a repeat cannot do the work twice.
     """
 
-    def __init__(self, claims: IdempotencyStore) -> None:
+    def __init__(self, claims: IdempotencyStore, clock: Clock | None = None) -> None:
         self._claims = claims
+        self._clock = clock or SystemClock()
 
     def bind(self, rpc: RpcSpec, proceed: RpcHandler) -> RpcHandler:
         if rpc.policy.idempotency != options_pb2.IDEMPOTENCY_KEY:
@@ -42,12 +46,40 @@ class IdempotencyInterceptor:
                 _check_key(call.metadata_text(_METADATA_KEY)),
                 _digest_request(request),
             )
+            if rpc.policy.answer_in_change:
+                return await self._run_unclaimed(claim, proceed, request, context)
             begun = await self._claims.claim_operation(claim, lease_s)
             if isinstance(begun, bytes):
                 return begun
             return await self._run_claimed(claim, begun, proceed, request, context)
 
         return once
+
+    async def _run_unclaimed(
+        self, claim: IdempotencyClaim, proceed: RpcHandler, request: Message, context: RpcContext
+    ) -> bytes:
+        """Run a change that stores key and answer in its transaction, so that it commits for one run only.
+
+        A repeat fails at the stored key at the latest, and perhaps earlier, since its effects are there. The
+        stored answer is looked for only then.
+        """
+        current_call().operation = IdempotentOperation(secrets.token_hex(16), self._clock.now(), claim=claim)
+        try:
+            return await proceed(request, context)
+        except Exception as error:
+            if (answer := await self._find_answer(claim, error)) is None:
+                raise
+            return answer
+
+    async def _find_answer(self, claim: IdempotencyClaim, error: Exception) -> bytes | None:
+        """Return the stored answer, if any; raise `error` when it cannot be looked for now."""
+        try:
+            return await self._claims.find_answer(claim)
+        except DomainError as refusal:
+            if refusal.reason == "IDEMPOTENCY_KEY_REUSED":
+                raise
+            _log_unsettled(claim, refusal)
+            raise error from None
 
     async def _run_claimed(
         self,

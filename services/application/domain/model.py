@@ -4,8 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from chassis.shown_states import read_shown_states
+
+FIRST_VERSION: Final = 1
+"""The version of an application that was just submitted."""
 
 
 class ApplicationState(StrEnum):
@@ -198,7 +202,7 @@ class Application:
     update_time: datetime
     respond_by: datetime
     respond_within: timedelta | None = None
-    version: int = 1
+    version: int = FIRST_VERSION
     first_response_time: datetime | None = None
     offer_expire_time: datetime | None = None
     closed_reason: ClosedReason | None = None

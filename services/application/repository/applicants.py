@@ -14,7 +14,7 @@ from chassis.sharding.repository import SlotRepository
 from chassis.sharding.shard import Shard
 from chassis.sharding.shards import Shards
 from services.application.domain.applicants import ApplicantRow
-from services.application.domain.model import ApplicationState, ListingEnding
+from services.application.domain.model import FIRST_VERSION, ApplicationState, ListingEnding
 from services.application.repository.collections import (
     APPLICANTS,
     LISTING_ENDINGS,
@@ -128,7 +128,14 @@ class ApplicantRepository(SlotRepository):
 
 
 async def _put_rows_on_shard(shard: Shard, rows: Sequence[ApplicantRow]) -> None:
-    await shard.db[APPLICANTS].bulk_write([_put_unless_older(row) for row in rows], ordered=False)
+    """Insert the rows of new applications, and update the others."""
+    new = [_row_document(row) for row in rows if row.version == FIRST_VERSION]
+    changed = [_put_unless_older(row) for row in rows if row.version > FIRST_VERSION]
+    if new:
+        # A row of a first version that is there already is the same, or a newer one.
+        await shard.db[APPLICANTS].insert_missing(new)
+    if changed:
+        await shard.db[APPLICANTS].bulk_write(changed, ordered=False)
 
 
 def _put_unless_older(row: ApplicantRow) -> UpdateOne:

@@ -8,9 +8,10 @@ import asyncio
 from datetime import datetime
 from typing import Final
 
-from chassis.call_context import IdempotentOperation, Principal
+from chassis.call_context import Principal
 from chassis.clock import Clock
 from chassis.errors import DomainError, domain_error
+from chassis.idempotency import IdempotentOperation
 from services.application.domain import moves
 from services.application.domain.events import with_events
 from services.application.domain.model import Application, ApplicationPolicy, ApplicationState

@@ -1,7 +1,8 @@
 """Access to applications, and callers as actors of the rules."""
 
-from chassis.call_context import IdempotentOperation, Principal
+from chassis.call_context import Principal
 from chassis.errors import stale_etag
+from chassis.idempotency import IdempotentOperation
 from chassis.mongo.documents import format_etag
 from services.application.domain.model import Application, ApplicationActor, ApplicationActorKind
 from services.application.repository import ApplicationRepository

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
-from chassis.call_context import IdempotentOperation, Principal
+from chassis.call_context import Principal
 from chassis.clock import Clock
+from chassis.idempotency import IdempotentOperation
 from services.application.domain import moves
 from services.application.domain.events import with_events
 from services.application.domain.model import Application, ApplicationPolicy, ApplicationState

@@ -1,17 +1,29 @@
 """Applying to a listing."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from chassis.call_context import IdempotentOperation, Principal
+from chassis.call_context import Principal
 from chassis.clock import Clock
+from chassis.idempotency import IdempotentOperation
 from chassis.ids import new_id, slot_of
+from chassis.sharding.idempotency_store import answer_to_store
 from services.application.domain.events import ApplicationWasSubmitted
 from services.application.domain.model import Application, ApplicationPolicy, QuestionAnswer
 from services.application.domain.submission import submit_application
 from services.application.repository import ApplicationRepository
 from services.application.service.access import operation_id
 from services.application.service.ports import ListingDirectory, StudentDirectory
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionForm:
+    """What a student fills in."""
+
+    internship_id: str
+    answers: Sequence[QuestionAnswer] = ()
+    cover_letter: str = ""
 
 
 class SubmitApplication:
@@ -34,38 +46,32 @@ class SubmitApplication:
     async def submit(
         self,
         principal: Principal,
-        internship_id: str,
-        answers: Sequence[QuestionAnswer],
-        cover_letter: str,
+        form: SubmissionForm,
         operation: IdempotentOperation | None,
+        encode: Callable[[Application], bytes],
     ) -> Application:
-        """Return the student's new application; a repeat under one idempotency key returns the same.
+        """Return the student's new application.
+
+        With an operation, the answer to the call, as `encode` gives it, is stored together with it.
 
         Raises INTERNSHIP_NOT_FOUND, INTERNSHIP_NOT_OPEN, ANSWERS_INCOMPLETE, ALREADY_APPLIED, USER_NOT_FOUND,
         PERMISSION_DENIED.
         """
-        application_id = _new_application_id(principal, operation)
-        if operation is not None and operation.is_replay:
-            earlier = await self._repository.get(application_id)
-            if earlier is not None:
-                return earlier
         listing, student = await asyncio.gather(
-            self._listings.get_intake(internship_id), self._students.get_snapshot(principal.id)
+            self._listings.get_intake(form.internship_id), self._students.get_snapshot(principal.id)
         )
         application = submit_application(
-            application_id,
+            new_id("app", slot_of(principal.id)),
             listing,
             student,
             self._clock.now(),
             self._policy,
-            answers=answers,
-            cover_letter=cover_letter,
+            answers=form.answers,
+            cover_letter=form.cover_letter,
             operation_id=operation_id(operation),
         )
-        return await self._repository.insert(application, ApplicationWasSubmitted(application))
-
-
-def _new_application_id(principal: Principal, operation: IdempotentOperation | None) -> str:
-    if operation is None:
-        return new_id("app", slot_of(principal.id))
-    return new_id("app", slot_of(principal.id), at=operation.started_at, seed=operation.id.encode())
+        return await self._repository.insert(
+            application,
+            ApplicationWasSubmitted(application),
+            answer=answer_to_store(operation, lambda: encode(application)),
+        )

@@ -11,9 +11,9 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from chassis.aggregates import AggregateChange, BatchRead
 from chassis.cache import Cache
-from chassis.call_context import IdempotentOperation
 from chassis.clock import Clock
 from chassis.errors import unavailable
+from chassis.idempotency import IdempotentOperation
 from chassis.ids import slot_of
 from chassis.messaging import IncomingEvent
 from chassis.mongo.documents import Document, from_document, to_document

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from chassis.call_context import IdempotentOperation, Principal
+from chassis.call_context import Principal
 from chassis.clock import Clock
 from chassis.errors import invalid_argument, stale_etag
+from chassis.idempotency import IdempotentOperation
 from chassis.ids import new_id, slot_of
 from chassis.mongo.documents import format_etag
 from chassis.search.gazetteer import Gazetteer

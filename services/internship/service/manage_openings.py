@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from chassis.call_context import IdempotentOperation
 from chassis.errors import unavailable
+from chassis.idempotency import IdempotentOperation
 from chassis.messaging import IncomingEvent
 from services.internship.domain import openings
 from services.internship.domain.model import Listing

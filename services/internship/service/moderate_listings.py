@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from chassis.call_context import IdempotentOperation
 from chassis.errors import stale_etag
+from chassis.idempotency import IdempotentOperation
 from chassis.mongo.documents import format_etag
 from services.internship.domain.flags import ModerationFlag, moderation_flags
 from services.internship.domain.model import (

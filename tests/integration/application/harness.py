@@ -1,5 +1,6 @@
 """People, listings and the service between them, for one test."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -9,15 +10,18 @@ from typing import Any, TypeVar
 import grpc
 from google.protobuf.message import Message
 
-from chassis.call_context import IdempotentOperation, Principal, acting_as
+from chassis.call_context import CallContext, Principal, acting_as
 from chassis.clock import FixedClock
 from chassis.contracts import event_class
 from chassis.errors import DomainError, domain_error
 from chassis.grpc.client import Peers
 from chassis.grpc.error_status import STATUS_DETAILS_METADATA_KEY, error_to_status, status_code_of
+from chassis.grpc.interceptors.idempotency import IdempotencyInterceptor
+from chassis.idempotency import IdempotentOperation
 from chassis.ids import new_id
 from chassis.messaging import BatchSubscription, IncomingEvent, ReceivedEvent, Subscription
 from chassis.page_tokens import PageTokens
+from chassis.sharding.idempotency_store import MongoIdempotencyStore
 from chassis.sharding.shards import Shards
 from internshipconnect.application.v1 import application_pb2 as pb
 from internshipconnect.events.v1 import events_pb2 as events
@@ -32,6 +36,7 @@ from services.application.service.accept_offers import AcceptOffers
 from services.application.service.end_with_listing import EndWithListing
 from services.application.service.settle_due import SettleDueApplications
 from services.application.service.use_cases import build_use_cases
+from tests.fakes.interceptor_calls import rpc, send_call
 
 T = TypeVar("T")
 
@@ -253,10 +258,21 @@ class ApplicationHarness:
             return await rpc(request, None)
 
     async def submit(
-        self, student: Principal, internship_id: str, operation: IdempotentOperation | None = None
+        self, student: Principal, internship_id: str, key: str = "", cover_letter: str = ""
     ) -> pb.Application:
-        request = pb.SubmitApplicationRequest(internship_id=internship_id)
-        return await self.call(student, self.servicer.SubmitApplication, request, operation)
+        """Submit, with an idempotency key as the server takes it."""
+        request = pb.SubmitApplicationRequest(internship_id=internship_id, cover_letter=cover_letter)
+
+        async def proceed(message: Any, context: Any) -> bytes:
+            return (await self.servicer.SubmitApplication(message, context)).SerializeToString()
+
+        metadata = {"idempotency-key": key} if key else {}
+        interceptor = IdempotencyInterceptor(MongoIdempotencyStore(self.shards, self.clock), self.clock)
+        call = CallContext(principal=student, metadata=metadata)
+        spec = rpc("application", "SubmitApplication")
+        sent = send_call(interceptor, spec, proceed, call=call, request=request)
+        # A task of its own, so that calls at once each have their context.
+        return pb.Application.FromString(await asyncio.create_task(sent))
 
     async def get(self, who: Principal, application_id: str) -> pb.Application:
         request = pb.GetApplicationRequest(application_id=application_id)

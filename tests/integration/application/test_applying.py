@@ -9,7 +9,7 @@ from internshipconnect.application.v1 import application_pb2 as pb
 from internshipconnect.events.v1 import events_pb2 as events
 from internshipconnect.internship.v1 import internship_pb2 as internship
 from internshipconnect.user.v1 import user_pb2 as user
-from tests.integration.application.harness import ApplicationHarness, key, reason_of
+from tests.integration.application.harness import ApplicationHarness, reason_of
 
 
 async def test_an_application_is_stored_together_with_its_event(world: ApplicationHarness) -> None:
@@ -43,26 +43,56 @@ async def test_many_applicants_at_once_read_the_listing_a_few_times_only(world: 
     assert world.internships.reads < 20
 
 
-async def test_a_repeat_under_the_same_key_returns_the_first_application(world: ApplicationHarness) -> None:
+async def test_a_repeat_under_the_same_key_returns_the_first_answer(world: ApplicationHarness) -> None:
     student, listing = world.student(), world.listing()
-    first = await world.submit(student, listing.id, key("one"))
-    again = await world.submit(student, listing.id, key("one", replay=True))
-    assert again == first
+    first = await world.submit(student, listing.id, "one")
+    assert await world.submit(student, listing.id, "one") == first
     assert len(await world.events_of(first.id)) == 1
 
 
-async def test_a_repeat_returns_the_first_application_though_the_listing_has_closed(
+async def test_a_repeat_returns_the_first_answer_though_the_listing_has_closed(
     world: ApplicationHarness,
 ) -> None:
     student, listing = world.student(), world.listing()
-    first = await world.submit(student, listing.id, key("one"))
+    first = await world.submit(student, listing.id, "one")
     listing.open_for_applications = False
-    assert await world.submit(student, listing.id, key("one", replay=True)) == first
+    assert await world.submit(student, listing.id, "one") == first
+
+
+async def test_a_repeat_returns_the_first_answer_though_the_application_is_withdrawn(
+    world: ApplicationHarness,
+) -> None:
+    student, listing = world.student(), world.listing()
+    first = await world.submit(student, listing.id, "one")
+    request = pb.WithdrawApplicationRequest(application_id=first.id)
+    await world.call(student, world.servicer.WithdrawApplication, request)
+    assert await world.submit(student, listing.id, "one") == first
+    assert [each.id for each in await world.store.list_of_student(student.id, None, 10)] == [first.id]
+
+
+async def test_a_key_that_was_used_for_another_submit_is_refused_and_changes_nothing(
+    world: ApplicationHarness,
+) -> None:
+    student, listing, other = world.student(), world.listing(), world.listing()
+    first = await world.submit(student, listing.id, "one")
+    for listing_id, letter in ((other.id, ""), (listing.id, "Dear all")):
+        refused = world.submit(student, listing_id, "one", letter)
+        assert await reason_of(refused) == "IDEMPOTENCY_KEY_REUSED"
+    assert [each.id for each in await world.store.list_of_student(student.id, None, 10)] == [first.id]
+
+
+async def test_a_refused_submit_may_be_put_right_under_its_key(world: ApplicationHarness) -> None:
+    student, listing = world.student(), world.listing()
+    listing.open_for_applications = False
+    assert await reason_of(world.submit(student, listing.id, "one")) == "INTERNSHIP_NOT_OPEN"
+    listing.open_for_applications = True
+    submitted = await world.submit(student, listing.id, "one", "Dear all")
+    assert submitted.status == pb.STUDENT_STATUS_RECEIVED
 
 
 async def test_two_runs_of_one_key_at_once_make_one_application(world: ApplicationHarness) -> None:
     student, listing = world.student(), world.listing()
-    runs = await asyncio.gather(*(world.submit(student, listing.id, key("one")) for _ in range(5)))
+    runs = await asyncio.gather(*(world.submit(student, listing.id, "one") for _ in range(20)))
     assert len({run.id for run in runs}) == 1
     assert len(await world.events_of(runs[0].id)) == 1
 

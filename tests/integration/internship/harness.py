@@ -12,9 +12,10 @@ from google.protobuf.message import Message
 from redis.asyncio.cluster import RedisCluster
 
 from chassis.cache import Cache
-from chassis.call_context import IdempotentOperation, Principal, acting_as
+from chassis.call_context import Principal, acting_as
 from chassis.clock import FixedClock
 from chassis.errors import not_found
+from chassis.idempotency import IdempotentOperation
 from chassis.ids import new_id
 from chassis.messaging import IncomingEvent
 from chassis.page_tokens import PageTokens

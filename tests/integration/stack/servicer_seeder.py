@@ -12,8 +12,9 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from chassis.call_context import IdempotentOperation, Principal
+from chassis.call_context import Principal
 from chassis.clock import truncate_to_milliseconds
+from chassis.idempotency import IdempotentOperation
 from chassis.ids import new_id
 from devstack.seed.accounts import create_verified_account
 from devstack.seed.in_process_services import NO_CONTEXT, InProcessServices, acting_at

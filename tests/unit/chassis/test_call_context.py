@@ -6,7 +6,6 @@ import pytest
 
 from chassis.call_context import (
     CallContext,
-    IdempotentOperation,
     Principal,
     acting_as,
     bind_call,
@@ -19,6 +18,7 @@ from chassis.call_context import (
 )
 from chassis.clock import FixedClock
 from chassis.errors import DomainError
+from chassis.idempotency import IdempotentOperation
 
 STUDENT = Principal(id="usr_1", kind="STUDENT")
 

@@ -128,6 +128,12 @@ def test_an_idempotency_key_is_taken_only_from_callers_who_are_signed_in(rpc: Rp
 
 
 @every_rpc
+def test_only_calls_that_take_a_key_store_the_answer_in_the_change(rpc: RpcSpec) -> None:
+    if rpc.policy.answer_in_change:
+        assert rpc.policy.idempotency == options_pb2.IDEMPOTENCY_KEY
+
+
+@every_rpc
 def test_every_string_of_a_request_has_a_bound(rpc: RpcSpec) -> None:
     for field in request_fields(rpc):
         if field.type == FieldDescriptor.TYPE_STRING:
