@@ -31,7 +31,7 @@ from services.notification.repository import NotificationRepository
 from services.notification.service.dispatcher import ClaimedMail
 
 RETRY_INTERVAL: Final = timedelta(seconds=0.25)
-MAX_SENDING: Final = 256
+MAX_SENDING: Final = 512
 """Claimed mails that wait for the mail server or are on their way to it, in one process."""
 MAX_DUE_PER_SWEEP: Final = 100
 """Due mails that are taken at once from each shard."""

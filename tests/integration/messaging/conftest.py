@@ -11,7 +11,7 @@ import pytest
 
 from chassis.ids import new_id, slot_of
 from chassis.messaging.publisher import EventPublisher
-from chassis.messaging.relay import OutboxRelay
+from chassis.messaging.relay import DEFAULT_RELAY_POLICY, OutboxRelay, RelayPolicy
 from chassis.sharding import outbox
 from chassis.sharding.shard import Shard
 from chassis.sharding.shards import Shards
@@ -63,9 +63,9 @@ class RelayController:
     shards: Shards
     _running: list[tuple[EventPublisher, "asyncio.Task[None]"]] = field(default_factory=list)
 
-    def start(self, holder: str = "one") -> OutboxRelay:
+    def start(self, holder: str = "one", policy: RelayPolicy = DEFAULT_RELAY_POLICY) -> OutboxRelay:
         publisher = EventPublisher(self.amqp_url)
-        relay = OutboxRelay(self.shards, publisher, holder=holder)
+        relay = OutboxRelay(self.shards, publisher, holder=holder, policy=policy)
         self._running.append((publisher, asyncio.create_task(relay.relay_all_shards())))
         return relay
 

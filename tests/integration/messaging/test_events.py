@@ -12,6 +12,7 @@ from chassis.errors import DomainError
 from chassis.messaging import EventHandler, IncomingEvent, QueueSubscription
 from chassis.messaging.consumer import EventConsumers
 from chassis.messaging.publisher import CONTENT_TYPE, EventPublisher, OutgoingEvent
+from chassis.messaging.relay import RelayPolicy
 from chassis.messaging.topology import dead_letter_queue, declare_topology
 from chassis.sharding.shards import Shards
 from internshipconnect.events.v1.events_pb2 import UserVerified
@@ -98,6 +99,26 @@ async def test_a_restarted_relay_resumes_where_the_first_stopped(
         await wait_until(lambda: len(seen.users) == 20)
         await until_empty(shards)
     assert sorted(seen.users) == sorted(first + second)
+
+
+async def test_rows_that_a_relay_sent_and_did_not_live_to_delete_are_sent_again(
+    stack: StackHandle, amqp_url: str, shards: Shards, relaying: RelayController, queue: str
+) -> None:
+    seen = RecordingHandler()
+    own = open_shards(stack, shards.all_shards()[0].db.name)
+    dying = RelayController(amqp_url, own)
+    async with consuming(amqp_url, queue, seen):
+        dying.start("one", RelayPolicy(remove_interval_s=3_600))
+        users = await emit(shards, 10)
+        await wait_until(lambda: len(seen.users) == 10)
+        assert await count_outbox_rows(shards) == 10
+        # It can neither delete rows nor store its position any more.
+        await own.close()
+        await dying.stop()
+        relaying.start("two")
+        await until_empty(shards)
+        await wait_until(lambda: len(seen.users) == 20)
+    assert sorted(seen.users) == sorted(users * 2)
 
 
 async def test_of_two_relays_one_sends_and_the_other_takes_over(
