@@ -12,8 +12,8 @@ from chassis.messaging import IncomingEvent
 from chassis.mongo.documents import Document, from_document, to_document
 from chassis.mongo.provision import CollectionSpec
 from chassis.sharding.reconciler import DerivedCollectionReconciler, iterate_pages
-from chassis.sharding.repository import HandledChange, SlotRepository
 from chassis.sharding.shards import Shards
+from chassis.sharding.slot_repository import HandledChange, SlotRepository
 from chassis.sharding.transactions import Transaction
 from services.analytics.domain.counting import EventBatch, FigureChange
 from services.analytics.domain.figures import (

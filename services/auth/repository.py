@@ -20,8 +20,9 @@ from chassis.errors import unavailable
 from chassis.ids import slot_of, slot_of_key
 from chassis.mongo.documents import Document, from_document, to_document
 from chassis.mongo.provision import CollectionSpec
-from chassis.sharding.repository import UPDATE_RETRY_POLICY, Repository
+from chassis.sharding.repository import Repository
 from chassis.sharding.shards import Shards
+from chassis.sharding.slot_repository import UPDATE_RETRY_POLICY
 from chassis.sharding.transactions import Transaction
 from services.auth.domain.accounts import CODE_LIFE, Account, CodeGuesses
 from services.auth.domain.events import AuthEvent

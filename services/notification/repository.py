@@ -15,9 +15,10 @@ from chassis.concurrency.coalescing import Coalescer
 from chassis.ids import slot_of
 from chassis.mongo.documents import Document, from_document, to_document
 from chassis.mongo.provision import CollectionSpec
-from chassis.sharding.repository import Repository, SlotRepository
+from chassis.sharding.repository import Repository
 from chassis.sharding.shard import Shard
 from chassis.sharding.shards import Shards
+from chassis.sharding.slot_repository import SlotRepository
 from services.notification.domain.inbox import (
     SENDING_LEASE,
     InboxPosition,

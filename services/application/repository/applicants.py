@@ -10,9 +10,9 @@ from chassis.ids import slot_of
 from chassis.mongo.documents import Document, from_document, to_document
 from chassis.sharding.collections import ShardCollection
 from chassis.sharding.reconciler import DerivedCollectionReconciler, iterate_pages
-from chassis.sharding.repository import SlotRepository
 from chassis.sharding.shard import Shard
 from chassis.sharding.shards import Shards
+from chassis.sharding.slot_repository import SlotRepository
 from services.application.domain.applicants import ApplicantRow
 from services.application.domain.model import FIRST_VERSION, ApplicationState, ListingEnding
 from services.application.repository.collections import (

@@ -18,9 +18,10 @@ from chassis.ids import slot_of
 from chassis.messaging import IncomingEvent
 from chassis.mongo.documents import Document, from_document, to_document
 from chassis.mongo.provision import CollectionSpec
-from chassis.sharding.repository import ChangedSinceReadError, Repository
+from chassis.sharding.repository import Repository
 from chassis.sharding.shard import Shard
 from chassis.sharding.shards import Shards
+from chassis.sharding.slot_repository import ChangedSinceReadError
 from chassis.sharding.transactions import Transaction
 from services.internship.cached_answers import listing_cache_key
 from services.internship.domain.events import (

@@ -14,9 +14,9 @@ from chassis.ids import slot_of
 from chassis.mongo.documents import Document
 from chassis.mongo.provision import CollectionSpec
 from chassis.redis.unique_readers import SubjectDay
-from chassis.sharding.repository import SlotRepository
 from chassis.sharding.shard import Shard
 from chassis.sharding.shards import Shards
+from chassis.sharding.slot_repository import SlotRepository
 from chassis.sharding.transactions import Transaction
 from services.internship.domain.events import ListingEvent, ListingWasViewed
 from services.internship.mapping.events import event_message

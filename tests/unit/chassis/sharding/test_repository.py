@@ -19,8 +19,9 @@ from chassis.messaging import IncomingEvent
 from chassis.mongo.documents import Document
 from chassis.mongo.provision import CollectionSpec
 from chassis.sharding import repository as module
-from chassis.sharding.repository import UPDATE_RETRY_POLICY, Repository, SlotRepository
+from chassis.sharding.repository import Repository
 from chassis.sharding.shards import Shards
+from chassis.sharding.slot_repository import UPDATE_RETRY_POLICY, SlotRepository
 from chassis.sharding.transactions import Transaction
 from internshipconnect.events.v1.events_pb2 import UserVerified
 
