@@ -7,9 +7,11 @@ sent only after the 95th percentile of the latencies, which bounds its cost.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from chassis.errors import UNAVAILABLE_REASONS, DomainError
 
@@ -84,25 +86,40 @@ class HedgedCall:
         late_after_s = self._latencies.late_after_s
         if late_after_s is None or time.monotonic() + 2 * late_after_s >= deadline:
             return await self._timed(send)
-        first = asyncio.ensure_future(self._timed(send))
+        # The first call runs in the caller's task: one of its own would cost as much as the call.
+        second: _SecondCall[T] = _SecondCall(lambda: self._timed(send), self._try_spend)
+        timer = asyncio.get_running_loop().call_later(late_after_s, second.start)
         try:
-            await asyncio.wait({first}, timeout=late_after_s)
-            if first.done() or not self._try_spend():
-                return await first
-            return await self._race(first, asyncio.ensure_future(self._timed(send)))
+            return await self._first_or(second, send)
         finally:
-            await _cancel_and_collect(first)
+            timer.cancel()
+            await second.cancel_and_collect()
 
-    async def _race(self, first: "asyncio.Future[T]", second: "asyncio.Future[T]") -> T:
+    async def _first_or(self, second: "_SecondCall[T]", send: Callable[[], Awaitable[T]]) -> T:
+        """Return the first answer; `second` interrupts the first call when it has one."""
         try:
-            await asyncio.wait({first, second}, return_when=asyncio.FIRST_COMPLETED)
-            if not _is_answer(first) and not _is_answer(second):
-                await asyncio.wait({first, second})
-            second_won = not _is_answer(first) and _is_answer(second)
-            self._on_hedge(second_won)
-            return (second if second_won else first).result()
-        finally:
-            await _cancel_and_collect(second)
+            async with asyncio.timeout(None) as second.first_call:
+                answer = await self._timed(send)
+        except TimeoutError:
+            if not second.has_answer:
+                raise
+        except DomainError as error:
+            if error.reason not in UNAVAILABLE_REASONS or not await second.wait_for_answer():
+                self._report(second)
+                raise
+        except Exception:
+            self._report(second)
+            raise
+        else:
+            self._report(second)
+            return answer
+        self._on_hedge(True)
+        return second.result()
+
+    def _report(self, second: "_SecondCall[T]") -> None:
+        """Report a second call, if there was one, that did not bring the answer."""
+        if second.is_started:
+            self._on_hedge(False)
 
     async def _timed(self, send: Callable[[], Awaitable[T]]) -> T:
         started = time.monotonic()
@@ -111,19 +128,59 @@ class HedgedCall:
         return answer
 
 
-def _is_answer(call: "asyncio.Future[T]") -> bool:
-    """Return whether the call brought an answer, or an error that a repeat would bring as well."""
-    if not call.done() or call.cancelled():
-        return False
-    error = call.exception()
-    return error is None or not (isinstance(error, DomainError) and error.reason in UNAVAILABLE_REASONS)
+class _SecondCall(Generic[T]):
+    """The second call, once it is sent, in a task of its own."""
 
+    def __init__(self, send: Callable[[], Coroutine[Any, Any, T]], try_spend: Callable[[], bool]) -> None:
+        self._send = send
+        self._try_spend = try_spend
+        self._context = copy_context()
+        self._task: asyncio.Task[T] | None = None
+        self.first_call: asyncio.Timeout | None = None
 
-async def _cancel_and_collect(call: "asyncio.Future[T]") -> None:
-    """Cancel a call whose answer is not needed any more."""
-    if not call.done():
-        call.cancel()
-        await asyncio.wait({call})
-    if not call.cancelled():
-        # Retrieved, so that asyncio does not log an unretrieved error.
-        call.exception()
+    @property
+    def is_started(self) -> bool:
+        return self._task is not None
+
+    @property
+    def has_answer(self) -> bool:
+        """Whether the call brought an answer, or an error that a repeat would bring as well."""
+        if self._task is None or not self._task.done() or self._task.cancelled():
+            return False
+        error = self._task.exception()
+        return error is None or not (isinstance(error, DomainError) and error.reason in UNAVAILABLE_REASONS)
+
+    def start(self) -> None:
+        """Send the call, if the budget allows it."""
+        if self._try_spend():
+            self._task = asyncio.get_running_loop().create_task(self._send(), context=self._context)
+            self._task.add_done_callback(self._interrupt_first_call)
+
+    async def wait_for_answer(self) -> bool:
+        """Wait until the call has ended; return whether it brought an answer."""
+        if self._task is not None:
+            await asyncio.wait({self._task})
+        return self.has_answer
+
+    def result(self) -> T:
+        """Return the answer. Raises the call's error."""
+        if self._task is None:
+            raise RuntimeError("the second call was not sent")
+        return self._task.result()
+
+    async def cancel_and_collect(self) -> None:
+        """Cancel the call if its answer is not needed any more."""
+        if self._task is None:
+            return
+        if not self._task.done():
+            self._task.cancel()
+            await asyncio.wait({self._task})
+        if not self._task.cancelled():
+            # Retrieved, so that asyncio does not log an unretrieved error.
+            self._task.exception()
+
+    def _interrupt_first_call(self, _task: "asyncio.Task[T]") -> None:
+        if self.has_answer and self.first_call is not None and not self.first_call.expired():
+            # Nothing happens when the first call has just ended.
+            with suppress(RuntimeError):
+                self.first_call.reschedule(asyncio.get_running_loop().time())
