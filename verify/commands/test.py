@@ -6,8 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from threading import Lock
@@ -45,7 +45,7 @@ IN_TURN = (
     *("tests/integration/stack", "tests/docs", "tests/faults"),
     *("tests/resilience", "tests/replicas", "tests/chaos", "tests/growth"),
 )
-"""Tests that stop processes or change the stack: in a whole run they follow the others."""
+"""Tests that stop processes or change the stack: in a whole run they follow the others on it."""
 REPORTS_FOLDER = STATE / "test"
 STACK_VARIABLE = "IC_TEST_STACK"
 OTLP_VARIABLE = "IC_OTLP_ENDPOINT"
@@ -116,22 +116,34 @@ def run_tests(
 
 
 def _run_all(arguments: Sequence[str], tally: ResultTally, stack: Topology) -> None:
-    """Run the tests that can run at the same time, then those that stop processes of the stack."""
-    with _stores_beside(stack) as stores:
-        runs = {name: (targets, stack) for name, targets in SIDE_BY_SIDE.items()}
-        runs["stores"] = ((*ON_STORES, *(f"--ignore={each}" for each in ON_SERVICES)), stores)
-        logs = {name: REPORTS_FOLDER / f"{name}.log" for name in runs}
-        with ThreadPoolExecutor(len(runs)) as pool:
-            running = [
-                pool.submit(run_pytest, name, [*targets, *arguments], [], tally, stack=on, log=logs[name])
-                for name, (targets, on) in runs.items()
-            ]
-    for log in logs.values():
-        console.print(log.read_text(), markup=False, highlight=False)
-    for run in running:
-        run.result()
+    """Run the tests that can run at the same time, then those that stop processes of the stack.
+
+    Those on the stores beside it run all the time.
+    """
     done = [f"--ignore={target}" for targets in SIDE_BY_SIDE.values() for target in targets]
-    run_pytest("stack", [*IN_TURN, *done], arguments, tally, stack=stack)
+    with _stores_beside(stack) as stores, ThreadPoolExecutor() as pool:
+
+        def begin(name: str, targets: Sequence[str], on: Topology) -> "Future[None]":
+            return pool.submit(
+                run_pytest, name, [*targets, *arguments], [], tally, stack=on, log=_log_file(name)
+            )
+
+        on_stores = begin("stores", (*ON_STORES, *(f"--ignore={each}" for each in ON_SERVICES)), stores)
+        for run in [begin(name, targets, stack) for name, targets in SIDE_BY_SIDE.items()]:
+            run.result()
+        _print_logs(SIDE_BY_SIDE)
+        run_pytest("stack", [*IN_TURN, *done], arguments, tally, stack=stack)
+        on_stores.result()
+    _print_logs(["stores"])
+
+
+def _log_file(name: str) -> Path:
+    return REPORTS_FOLDER / f"{name}.log"
+
+
+def _print_logs(names: Iterable[str]) -> None:
+    for name in names:
+        console.print(_log_file(name).read_text(), markup=False, highlight=False)
 
 
 @contextmanager
