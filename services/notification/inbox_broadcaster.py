@@ -1,4 +1,7 @@
-"""Live inboxes: one change stream per partition and process, distributed to the streams of its users."""
+"""Live inboxes: one change stream per partition and process, distributed to the streams of its users.
+
+A partition is followed while it has streams, and for a while after its last one.
+"""
 
 import asyncio
 from collections import Counter, defaultdict, deque
@@ -7,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
 from chassis.concurrency.backoff import Backoff, keep_reconnecting
-from chassis.concurrency.tasks import run_until_first_exit
+from chassis.concurrency.tasks import cancel_until_done, run_until_first_exit
 from chassis.errors import DomainError, overloaded, unavailable
 from chassis.observability.logging import get_logger
 from services.notification.domain.inbox import Notification
@@ -15,6 +18,8 @@ from services.notification.domain.inbox import Notification
 MAX_WAITING_ENTRIES: Final = 200
 """Waiting entries of one slow reader, beyond which its stream is ended."""
 _OPENING_TIMEOUT_S: Final = 5.0
+IDLE_CHECK_INTERVAL_S: Final = 15.0
+"""How often it is checked whether a followed partition still has streams."""
 _INBOX: Final = "The live inbox"
 
 _log = get_logger()
@@ -80,12 +85,21 @@ class InboxListener:
 class InboxBroadcaster:
     """Delivers new entries to their user's streams while `follow_inboxes` runs."""
 
-    def __init__(self, source: InboxChangeSource, *, max_streams: int, max_streams_per_user: int) -> None:
+    def __init__(
+        self,
+        source: InboxChangeSource,
+        *,
+        max_streams: int,
+        max_streams_per_user: int,
+        idle_check_interval_s: float = IDLE_CHECK_INTERVAL_S,
+    ) -> None:
         self._source = source
         self._max_streams = max_streams
         self._max_streams_per_user = max_streams_per_user
         self._listeners: dict[str, dict[str, set[InboxListener]]] = defaultdict(lambda: defaultdict(set))
         self._open: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self._wanted: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self._idle_check_interval_s = idle_check_interval_s
         self._count: Counter[str] = Counter()
         self._closed = False
 
@@ -124,8 +138,10 @@ class InboxBroadcaster:
         if self._count.total() >= self._max_streams or self._count[user_id] >= self._max_streams_per_user:
             raise overloaded(_INBOX, retry_after_s=5.0)
         listener = InboxListener()
-        listeners = self._listeners[self._source.partition_of(user_id)]
+        name = self._source.partition_of(user_id)
+        listeners = self._listeners[name]
         listeners[user_id].add(listener)
+        self._wanted[name].set()
         self._count[user_id] += 1
         try:
             yield listener
@@ -151,6 +167,28 @@ class InboxBroadcaster:
             del self._count[user_id]
 
     async def _follow(self, name: str) -> None:
+        """Follow a partition whenever it has streams."""
+        while True:
+            await self._wanted[name].wait()
+            following = asyncio.create_task(self._follow_inserts(name))
+            unwanted = asyncio.create_task(self._wait_until_unwanted(name))
+            try:
+                await asyncio.wait({following, unwanted}, return_when=asyncio.FIRST_COMPLETED)
+                if following.done():
+                    following.result()
+            finally:
+                await cancel_until_done([following, unwanted])
+
+    async def _wait_until_unwanted(self, name: str) -> None:
+        while True:
+            await asyncio.sleep(self._idle_check_interval_s)
+            if not self._listeners[name]:
+                # In one step, so that a stream that comes now waits until it is followed again.
+                self._open[name].clear()
+                self._wanted[name].clear()
+                return
+
+    async def _follow_inserts(self, name: str) -> None:
         def end_streams() -> None:
             # Entries are missed until it is followed again, so readers resume from their last one.
             self._open[name].clear()

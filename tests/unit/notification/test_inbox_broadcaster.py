@@ -37,6 +37,7 @@ class TwoPartitionSource:
         }
         self.home = {"usr_1": "a"}
         self.moved: asyncio.Queue[None] = asyncio.Queue()
+        self.followed: set[str] = set()
 
     async def follow_each_partition(self, follow: Callable[[str], Coroutine[Any, Any, None]]) -> None:
         await run_until_first_exit(*(follow(name) for name in self.coming))
@@ -50,22 +51,26 @@ class TwoPartitionSource:
         return self.home.get(recipient_id, "b")
 
     async def watch_inserts(self, partition: str, opened: Callable[[], None]) -> AsyncIterator[Notification]:
+        self.followed.add(partition)
         opened()
-        while True:
-            item = await self.coming[partition].get()
-            if isinstance(item, Exception):
-                raise item
-            yield item
+        try:
+            while True:
+                item = await self.coming[partition].get()
+                if isinstance(item, Exception):
+                    raise item
+                yield item
+        finally:
+            self.followed.discard(partition)
 
 
 @asynccontextmanager
 async def running(
     source: TwoPartitionSource, *, max_streams: int = 10, max_per_user: int = 2
 ) -> AsyncIterator[InboxBroadcaster]:
-    feed = InboxBroadcaster(source, max_streams=max_streams, max_streams_per_user=max_per_user)
+    feed = InboxBroadcaster(
+        source, max_streams=max_streams, max_streams_per_user=max_per_user, idle_check_interval_s=0.01
+    )
     task = asyncio.create_task(feed.follow_inboxes())
-    await feed.wait_until_following("usr_1")
-    await feed.wait_until_following("usr_2")
     try:
         yield feed
     finally:
@@ -85,6 +90,22 @@ async def test_each_stream_gets_its_own_users_entries() -> None:
             source.coming["b"].put_nowait(entry(2, "usr_2"))
             assert await anext(aiter(one)) == await anext(aiter(other)) == entry(1)
             assert await anext(aiter(outsider)) == entry(2, "usr_2")
+
+
+async def test_a_partition_is_followed_only_while_it_has_streams() -> None:
+    source = TwoPartitionSource()
+    async with running(source) as feed:
+        await asyncio.sleep(0.03)
+        assert source.followed == set()
+        for _ in range(3):
+            with feed.subscribe("usr_1") as listener:
+                await feed.wait_until_following("usr_1")
+                assert source.followed == {"a"}
+                source.coming["a"].put_nowait(entry(1))
+                assert await anext(aiter(listener)) == entry(1)
+            async with asyncio.timeout(5):
+                while source.followed:
+                    await asyncio.sleep(0.01)
 
 
 async def test_a_stream_whose_inbox_has_moved_gets_a_resume_event_and_others_go_on() -> None:
@@ -144,7 +165,7 @@ async def test_a_lost_shard_ends_its_streams_only_and_is_followed_again() -> Non
                 await anext(aiter(lost))
             source.coming["b"].put_nowait(entry(2, "usr_2"))
             assert await anext(aiter(kept)) == entry(2, "usr_2")
-        await feed.wait_until_following("usr_1")
         with feed.subscribe("usr_1") as again:
+            await feed.wait_until_following("usr_1")
             source.coming["a"].put_nowait(entry(3))
             assert await anext(aiter(again)) == entry(3)
