@@ -192,22 +192,23 @@ class ShardCollection(AsyncCollection[Document]):
             kwargs.setdefault("session", self._session)
         return ShardCursor(self, self._without_orphans(filter), *args, **kwargs)
 
-    async def insert_missing(self, documents: Sequence[Document]) -> set[Any]:
-        """Insert those of the documents whose unique keys are not taken; return the `_id`s of these.
+    async def insert_missing(self, documents: Sequence[Document]) -> list[bool]:
+        """Insert those of the documents whose unique keys are not taken; return for each whether it was.
 
         Raises as `insert_many` does for any other failure; a part may be stored then.
         """
-        missing = {document["_id"] for document in documents}
+        is_inserted = [True] * len(documents)
         if not documents:
-            return missing
+            return is_inserted
         try:
             await self.insert_many(documents, ordered=False)
         except BulkWriteError as error:
             failures = error.details["writeErrors"]
             if error.details["writeConcernErrors"] or not all(map(is_duplicate_key_error, failures)):
                 raise
-            missing -= {documents[each["index"]]["_id"] for each in failures}
-        return missing
+            for each in failures:
+                is_inserted[each["index"]] = False
+        return is_inserted
 
     async def count_documents(self, filter: MongoFilter, *args: Any, **kwargs: Any) -> int:
         """Count, as PyMongo does."""

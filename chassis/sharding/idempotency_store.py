@@ -151,8 +151,7 @@ class _InsertClaims:
         return [True]
 
     async def _many(self, rows: Sequence[Document]) -> Sequence[bool]:
-        inserted = await self._claims.insert_missing(rows)
-        return [row["_id"] in inserted for row in rows]
+        return await self._claims.insert_missing(rows)
 
 
 class _StoreAnswers:

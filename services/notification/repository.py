@@ -360,7 +360,9 @@ async def _insert_on_shard(shard: Shard, notifications: Sequence[OutgoingNotific
     """Insert the inbox entries before the deliveries, so that none is missing where a mail was sent."""
     entries = [_document(each.notification) for each in notifications if each.notification]
     await shard.db[NOTIFICATIONS].insert_missing(entries)
-    return await shard.db[DELIVERIES].insert_missing([_document(each.delivery) for each in notifications])
+    deliveries = [_document(each.delivery) for each in notifications]
+    is_stored = await shard.db[DELIVERIES].insert_missing(deliveries)
+    return {each["_id"] for each, stored in zip(deliveries, is_stored, strict=True) if stored}
 
 
 def _document(entity: Notification | MailDelivery) -> Document:
