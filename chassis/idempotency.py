@@ -1,5 +1,6 @@
 """Idempotency keys, and the operations that they stand for."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -42,3 +43,21 @@ class IdempotentOperation:
     started_at: datetime
     is_replay: bool = False
     claim: IdempotencyClaim | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """The answer to a call, to be stored in the transaction of its change, under the key of the claim."""
+
+    operation: IdempotentOperation
+    claim: IdempotencyClaim
+    answer: bytes
+
+
+def answer_to_store(
+    operation: IdempotentOperation | None, encode: Callable[[], bytes]
+) -> StoredAnswer | None:
+    """Return the answer to store with the change of an operation; None where there is none to store."""
+    if operation is None or operation.claim is None:
+        return None
+    return StoredAnswer(operation, operation.claim, encode())

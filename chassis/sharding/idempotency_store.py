@@ -7,8 +7,7 @@ answer in the transaction of the change instead. A TTL index on `time` deletes c
 """
 
 import secrets
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 from weakref import WeakKeyDictionary
@@ -20,7 +19,7 @@ from pymongo.write_concern import WriteConcern
 from chassis.clock import MAX_CLOCK_SKEW, Clock
 from chassis.concurrency.coalescing import Coalescer
 from chassis.errors import DomainError
-from chassis.idempotency import IdempotencyClaim, IdempotentOperation
+from chassis.idempotency import IdempotencyClaim, IdempotentOperation, StoredAnswer
 from chassis.mongo.documents import Document
 from chassis.sharding.shard import Shard
 from chassis.sharding.shards import Shards
@@ -182,29 +181,16 @@ def new_claim_row(claim: IdempotencyClaim, now: datetime, lease_until: datetime)
     }
 
 
-@dataclass(frozen=True, slots=True)
-class StoredAnswer:
-    """The answer to a call, to be stored in the transaction of its change, under the key of this claim."""
+def answered_claim_row(stored: StoredAnswer, slot: int) -> Document:
+    """Return the row that a change in `slot` inserts in its transaction.
 
-    operation: IdempotentOperation
-    claim: IdempotencyClaim
-    answer: bytes
-
-    def row(self, slot: int) -> Document:
-        """Return the row. Raises ValueError when the change is in another slot than the caller."""
-        if self.claim.slot != slot:
-            raise ValueError(f"{self.claim.rpc} changes slot {slot}, and its caller is in {self.claim.slot}")
-        row = new_claim_row(self.claim, self.operation.started_at, self.operation.started_at)
-        return row | {"operation": self.operation.id, "answer": self.answer}
-
-
-def answer_to_store(
-    operation: IdempotentOperation | None, encode: Callable[[], bytes]
-) -> StoredAnswer | None:
-    """Return the answer to store with the change of an operation; None where there is none to store."""
-    if operation is None or operation.claim is None:
-        return None
-    return StoredAnswer(operation, operation.claim, encode())
+    Raises ValueError when the caller is in another slot.
+    """
+    claim, operation = stored.claim, stored.operation
+    if claim.slot != slot:
+        raise ValueError(f"{claim.rpc} changes slot {slot}, and its caller is in {claim.slot}")
+    row = new_claim_row(claim, operation.started_at, operation.started_at)
+    return row | {"operation": operation.id, "answer": stored.answer}
 
 
 def answer_of_row(row: Document, claim: IdempotencyClaim) -> bytes | None:

@@ -10,11 +10,12 @@ from pymongo.errors import DuplicateKeyError
 
 from chassis.aggregates import Aggregate, AggregateChange, BatchRead
 from chassis.errors import DomainError, not_found, overloaded
+from chassis.idempotency import StoredAnswer
 from chassis.ids import slot_of
 from chassis.mongo.documents import Document, from_document, to_document
 from chassis.mongo.provision import CollectionSpec
 from chassis.sharding.collections import ShardCollection, ShardDatabase
-from chassis.sharding.idempotency_store import IDEMPOTENCY_COLLECTION, StoredAnswer
+from chassis.sharding.idempotency_store import IDEMPOTENCY_COLLECTION, answered_claim_row
 from chassis.sharding.inbox import IncomingEvent
 from chassis.sharding.reconciler import find_existing_ids, iterate_pages
 from chassis.sharding.shard import Shard
@@ -152,7 +153,7 @@ class Repository(SlotRepository, Generic[A]):
             self._add(tx, aggregate)
             self._emit(tx, aggregate.id, events)
             if answer is not None:
-                tx.insert_at_commit(IDEMPOTENCY_COLLECTION, answer.row(slot_of(aggregate.id)))
+                tx.insert_at_commit(IDEMPOTENCY_COLLECTION, answered_claim_row(answer, slot_of(aggregate.id)))
 
         try:
             if self._is_single_document and not events:

@@ -23,7 +23,7 @@ def build_service(resources: ServiceResources[NotificationSettings]) -> ServiceD
         repository, max_streams=s.most_streams, max_streams_per_user=s.most_streams_per_user
     )
     tickets, transport = CallTickets(resources.redis), SmtpTransport(s)
-    mails = mailer.Mailer(repository, cipher, renderer, transport, clock)
+    mails = mailer.Mailer(repository, cipher, renderer, transport, clock, max_attempt_s=s.smtp_timeout_s)
     dispatching = dispatcher.Dispatcher(repository, renderer, cipher, clock)
     handlers = NotificationEventHandlers(update_recipients.UpdateRecipients(repository), dispatching, mails)
     inbox = read_inbox.ReadInbox(repository, broadcaster, clock, max_stream_s=s.stream_most_s)

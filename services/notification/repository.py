@@ -1,5 +1,6 @@
 """Recipients, inboxes and the delivery log in MongoDB."""
 
+import secrets
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -62,7 +63,7 @@ COLLECTIONS: Final = (
 )
 
 MAX_SETTLED_AT_ONCE: Final = 64
-LIST_DUE_TIMEOUT_S: Final = 5.0
+CLAIM_DUE_TIMEOUT_S: Final = 5.0
 
 T = TypeVar("T")
 
@@ -83,7 +84,7 @@ class _AttemptResult:
             "attempts": self.attempts,
         }
         values: Document = {"state": self.state, "error": self.error}
-        removed: list[str] = []
+        removed = ["claim"]
         if self.next_attempt is None:
             removed.append("lease_until")
         else:
@@ -92,9 +93,7 @@ class _AttemptResult:
             values["sent_time"] = now
         if self.state in (MailDeliveryState.SENT, MailDeliveryState.BOUNCED):
             removed.append("sealed")
-        changes: Document = {"$set": values}
-        if removed:
-            changes["$unset"] = dict.fromkeys(removed, "")
+        changes = {"$set": values, "$unset": dict.fromkeys(removed, "")}
         return UpdateMany(claimed, changes, hint="_id_")
 
 
@@ -264,10 +263,10 @@ class NotificationRepository(SlotRepository):
     async def get_delivery(self, delivery_id: str) -> MailDelivery | None:
         """Return a mail in delivery; None when there is none of this ID."""
         document = await self._deliveries(delivery_id).find_one({"_id": delivery_id}, hint="_id_")
-        return from_document(MailDelivery, document) if document else None
+        return _delivery(document) if document else None
 
-    async def list_due(self, now: datetime, limit: int) -> list[str]:
-        """Return up to `limit` mails of each shard whose next attempt may begin, the longest due first.
+    async def claim_due(self, *, now: datetime, lease_until: datetime, limit: int) -> list[MailDelivery]:
+        """Take up to `limit` mails of each shard whose next attempt may begin, the longest due first.
 
         Among them are claims that no clock but one that is ahead can have given. Shards that do not answer
         are left out. Uses the index `due`.
@@ -275,36 +274,32 @@ class NotificationRepository(SlotRepository):
         impossible = {"lease_until": {"$gt": now + SENDING_LEASE + MAX_CLOCK_SKEW}}
         due = {"$or": [{"lease_until": {"$lte": now}}, {"state": MailDeliveryState.SENDING, **impossible}]}
 
-        async def due_on(shard: Shard) -> list[str]:
-            cursor = shard.db[DELIVERIES].find(due, {"_id": True}, hint=DUE_INDEX)
-            return [row["_id"] for row in await cursor.sort("lease_until", 1).limit(limit).to_list()]
+        async def claim_on(shard: Shard) -> list[MailDelivery]:
+            found = shard.db[DELIVERIES].find(due, {"_id": True}, hint=DUE_INDEX)
+            ids = [row["_id"] for row in await found.sort("lease_until", 1).limit(limit).to_list()]
+            if not ids:
+                return []
+            # Other workers may have found the same: each takes what it could mark.
+            mark = secrets.token_hex(8)
+            claimable = {"_id": {"$in": ids}, **_claimable(now, lease_until)}
+            await shard.db[DELIVERIES].update_many(claimable, _claim(lease_until, mark), hint="_id_")
+            claimed = shard.db[DELIVERIES].find({"_id": {"$in": ids}, "claim": mark}, hint="_id_")
+            return [_delivery(document) async for document in claimed]
 
-        found = await self._shards.scatter(due_on, timeout_s=LIST_DUE_TIMEOUT_S)
-        return [delivery_id for part in found.results for delivery_id in part]
+        parts = await self._shards.scatter(claim_on, timeout_s=CLAIM_DUE_TIMEOUT_S)
+        return [delivery for part in parts.results for delivery in part]
 
     async def claim_delivery(
         self, delivery_id: str, *, now: datetime, lease_until: datetime
     ) -> MailDelivery | None:
-        """Take a mail for sending until the lease ends; None when it cannot be taken.
-
-        A claim that ends well after ours would was given by a clock that is ahead, and is not waited for.
-        """
-        claimed = {"$gt": now, "$lte": lease_until + MAX_CLOCK_SKEW}
-        abandoned = {"state": MailDeliveryState.SENDING, "lease_until": {"$not": claimed}}
-        waiting = {
-            "state": {"$in": [MailDeliveryState.QUEUED, MailDeliveryState.FAILED]},
-            "lease_until": {"$not": {"$gt": now}},
-        }
+        """Take a mail for sending until the lease ends; None when it cannot be taken."""
         document = await self._deliveries(delivery_id).find_one_and_update(
-            {"_id": delivery_id, "$or": [waiting, abandoned]},
-            {
-                "$set": {"state": MailDeliveryState.SENDING, "lease_until": lease_until},
-                "$inc": {"attempts": 1},
-            },
+            {"_id": delivery_id, **_claimable(now, lease_until)},
+            _claim(lease_until, secrets.token_hex(8)),
             return_document=ReturnDocument.AFTER,
             hint="_id_",
         )
-        return from_document(MailDelivery, document) if document else None
+        return _delivery(document) if document else None
 
     async def settle_delivery(
         self,
@@ -343,6 +338,30 @@ class NotificationRepository(SlotRepository):
 
     def _deliveries(self, delivery_id: str) -> AsyncCollection[Document]:
         return self._shards.shard_for(delivery_id).db[DELIVERIES]
+
+
+def _claimable(now: datetime, lease_until: datetime) -> Document:
+    """Return the condition for a mail that may be taken for sending until the lease ends.
+
+    A claim that ends well after ours would was given by a clock that is ahead, and is not waited for.
+    """
+    claimed = {"$gt": now, "$lte": lease_until + MAX_CLOCK_SKEW}
+    abandoned = {"state": MailDeliveryState.SENDING, "lease_until": {"$not": claimed}}
+    waiting = {
+        "state": {"$in": [MailDeliveryState.QUEUED, MailDeliveryState.FAILED]},
+        "lease_until": {"$not": {"$gt": now}},
+    }
+    return {"$or": [waiting, abandoned]}
+
+
+def _claim(lease_until: datetime, mark: str) -> Document:
+    taken = {"state": MailDeliveryState.SENDING, "lease_until": lease_until, "claim": mark}
+    return {"$set": taken, "$inc": {"attempts": 1}}
+
+
+def _delivery(document: Document) -> MailDelivery:
+    document.pop("claim", None)
+    return from_document(MailDelivery, document)
 
 
 def _updates_of(settlements: Sequence[_Settlement]) -> list[UpdateMany]:

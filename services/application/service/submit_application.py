@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from chassis.call_context import Principal
 from chassis.clock import Clock
-from chassis.idempotency import IdempotentOperation
+from chassis.idempotency import IdempotentOperation, answer_to_store
 from chassis.ids import new_id, slot_of
-from chassis.sharding.idempotency_store import answer_to_store
 from services.application.domain.events import ApplicationWasSubmitted
 from services.application.domain.model import Application, ApplicationPolicy, QuestionAnswer
 from services.application.domain.submission import submit_application

@@ -8,6 +8,7 @@ by which mailboxes and mail servers can drop it. Writing SENT first would lose m
 import asyncio
 import random
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -31,7 +32,7 @@ from services.notification.repository import NotificationRepository
 from services.notification.service.dispatcher import ClaimedMail
 
 RETRY_INTERVAL: Final = timedelta(seconds=0.25)
-MAX_SENDING: Final = 512
+MAX_SENDING: Final = 1_000
 """Claimed mails that wait for the mail server or are on their way to it, in one process."""
 MAX_DUE_PER_SWEEP: Final = 100
 """Due mails that are taken at once from each shard."""
@@ -55,12 +56,18 @@ class Mailer:
         renderer: NotificationRenderer,
         transport: MailTransport,
         clock: Clock,
+        *,
+        max_attempt_s: float,
     ) -> None:
+        """Make the mailer; an attempt of the transport ends within `max_attempt_s`."""
         self._repository = repository
         self._cipher = cipher
         self._renderer = renderer
         self._transport = transport
         self._clock = clock
+        self._max_attempt_time = timedelta(seconds=max_attempt_s)
+        self._is_closing = False
+        self._attempts = asyncio.Semaphore(MAX_CONCURRENT_ATTEMPTS)
         self._sending: set[asyncio.Task[None]] = set()
 
     @property
@@ -77,8 +84,12 @@ class Mailer:
 
     async def send_due(self) -> None:
         """Send the mails whose time for a next attempt has come, all that this process has time for."""
-        while due := await self._repository.list_due(self._clock.now(), MAX_DUE_PER_SWEEP):
-            await run_for_each(due, self._try_due, max_concurrent=MAX_CONCURRENT_ATTEMPTS)
+        while True:
+            now = self._clock.now()
+            due = await self._repository.claim_due(
+                now=now, lease_until=now + SENDING_LEASE, limit=MAX_DUE_PER_SWEEP
+            )
+            await run_for_each(due, self._send_due, max_concurrent=MAX_CONCURRENT_ATTEMPTS)
             if len(due) < MAX_DUE_PER_SWEEP:
                 return
 
@@ -94,18 +105,36 @@ class Mailer:
                 raise unavailable("Another try at this mail", retry_after_s=SENDING_LEASE.total_seconds())
 
     async def close(self) -> None:
-        """Wait for the mails that are being sent; each takes no longer than the mail server may."""
+        """Wait for the mails that are being sent, and give those that wait for their turn to others."""
+        self._is_closing = True
         if self._sending:
             await asyncio.wait(self._sending)
 
     async def _send_in_background(self, claimed: ClaimedMail) -> None:
         # The deadline of the event that it was made of does not hold for it.
         bind_call(CallContext(principal=current_principal_or_none()))
-        with continue_trace(claimed.traceparent, "send mail", kind="client"):
-            await self._send_claimed(claimed.delivery, claimed.mail)
+        async with self._attempts:
+            if self._is_closing:
+                await self._release(claimed.delivery)
+            elif self._has_time_for(claimed.delivery):
+                with continue_trace(claimed.traceparent, "send mail", kind="client"):
+                    await self._send_claimed(claimed.delivery, claimed.mail)
 
-    async def _try_due(self, delivery_id: str) -> None:
-        await self._try_mail(delivery_id)
+    async def _send_due(self, claimed: MailDelivery) -> None:
+        async with self._attempts:
+            if self._has_time_for(claimed):
+                await self._send_claimed(claimed, None)
+
+    def _has_time_for(self, claimed: MailDelivery) -> bool:
+        """Return whether an attempt would end within the claim; else the mail is due again when it ends."""
+        return (claimed.lease_until or claimed.create_time) - self._clock.now() > self._max_attempt_time
+
+    async def _release(self, claimed: MailDelivery) -> None:
+        with suppress(DomainError):
+            # Otherwise it is due when the claim ends.
+            await self._repository.settle_delivery(
+                claimed, MailDeliveryState.QUEUED, now=self._clock.now(), next_attempt=self._clock.now()
+            )
 
     async def _try_mail(self, delivery_id: str) -> bool:
         """Claim and send a mail; return False when it cannot be claimed."""

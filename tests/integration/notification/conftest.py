@@ -27,12 +27,12 @@ from services.notification.mail_transport import SmtpTransport
 from services.notification.rendering import NotificationRenderer
 from services.notification.repository import COLLECTIONS, NotificationRepository
 from services.notification.service.dispatcher import Dispatcher
-from services.notification.service.mailer import Mailer
+from services.notification.service.mailer import MAX_SENDING, Mailer
 from services.notification.service.read_inbox import ReadInbox
 from services.notification.service.update_recipients import UpdateRecipients
 from services.notification.settings import NotificationSettings
 from tests.databases import own_databases
-from tests.integration.scratch_broker import running_worker, scratch_vhost, wait_until_condition
+from tests.integration.scratch_broker import running_worker, scratch_vhost, wait_until, wait_until_condition
 from tests.ports import free_port
 from tests.stack import StackHandle
 
@@ -117,7 +117,9 @@ class NotificationHarness:
         self.store = NotificationRepository(self.shards)
         self.post = SmtpTransport(settings)
         self.feed = InboxBroadcaster(self.store, max_streams=10, max_streams_per_user=2)
-        self.mailer = Mailer(self.store, envelopes, mails, self.post, clock)
+        self.mailer = Mailer(
+            self.store, envelopes, mails, self.post, clock, max_attempt_s=settings.smtp_timeout_s
+        )
         self.inbox = ReadInbox(self.store, self.feed, clock, max_stream_s=60.0)
         self.dispatcher = Dispatcher(self.store, mails, envelopes, clock)
         self.handlers = NotificationEventHandlers(UpdateRecipients(self.store), self.dispatcher, self.mailer)
@@ -142,7 +144,15 @@ class NotificationHarness:
     async def handle(self, message: Message, incoming: IncomingEvent) -> None:
         """Handle one event as the worker does, and wait until its mails have been tried."""
         await self.handlers.handle_events([ReceivedEvent(message, incoming)])
-        await self.mailer.close()
+        await wait_until(lambda: self.mailer.free_capacity == MAX_SENDING)
+
+    async def know(self, *names: str) -> list[str]:
+        """Store users as recipients, without a worker; return their IDs."""
+        user_ids = [new_id("usr") for _ in names]
+        recipients = UpdateRecipients(self.store)
+        for user_id, name in zip(user_ids, names, strict=True):
+            await recipients.record_registration(user_id, email=address(name), name=name, company_id="")
+        return user_ids
 
     async def settled(self, *delivery_ids: str) -> None:
         """Return when these mails are sent or have failed."""

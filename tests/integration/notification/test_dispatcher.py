@@ -13,7 +13,12 @@ from chassis.messaging import IncomingEvent, ReceivedEvent
 from chassis.sharding import rebalance
 from internshipconnect.events.v1 import events_pb2 as events
 from services.notification import mail_composition, rendering
-from services.notification.domain.inbox import MailDeliveryState, MailForm, Notification
+from services.notification.domain.inbox import (
+    SENDING_LEASE,
+    MailDeliveryState,
+    MailForm,
+    Notification,
+)
 from services.notification.domain.notices import (
     compromised_session_notices,
     submission_notices,
@@ -353,9 +358,36 @@ async def test_mails_beyond_what_a_process_claims_are_sent_by_the_next_sweep(
     assert len(claimed) == 2
     await wait_until(lambda: len(mail_server.mails) >= 3)
     at_work.mailer.start_sending(claimed)
+    await wait_until(lambda: len(mail_server.mails) >= 5)
     await at_work.mailer.close()
     for number in range(5):
         assert len(mail_server.to(address(f"Reader {number}"))) == 1
+
+
+async def claim_due(service: NotificationHarness) -> list[str]:
+    """Claim all due mails, as a sweep does; return their IDs."""
+    now = datetime.now(UTC)
+    claimed = await service.store.claim_due(now=now, lease_until=now + SENDING_LEASE, limit=100)
+    return [each.id for each in claimed]
+
+
+async def test_sweeps_at_once_share_what_is_due(service: NotificationHarness) -> None:
+    users = await service.know(*(f"Reader {number}" for number in range(12)))
+    noticed = [NoticedEvent(incoming(user), compromised_session_notices(user)) for user in users]
+    await service.dispatcher.dispatch(noticed)
+    claimed = [id_ for part in await asyncio.gather(*(claim_due(service) for _ in range(3))) for id_ in part]
+    assert len(claimed) == len(set(claimed)) == 12
+    assert await claim_due(service) == []
+
+
+async def test_a_mailer_that_closes_gives_mails_that_wait_to_others(service: NotificationHarness) -> None:
+    users = await service.know(*(f"Reader {number}" for number in range(3)))
+    noticed = [NoticedEvent(incoming(user), compromised_session_notices(user)) for user in users]
+    mails = await service.dispatcher.dispatch(noticed, max_claims=3)
+    assert await claim_due(service) == []
+    service.mailer.start_sending(mails)
+    await service.mailer.close()
+    assert sorted(await claim_due(service)) == sorted(each.delivery.id for each in mails)
 
 
 async def test_claimed_mails_whose_process_dies_are_sent_when_their_lease_ends(

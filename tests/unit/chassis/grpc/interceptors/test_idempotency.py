@@ -12,8 +12,8 @@ from chassis.contracts import RpcSpec
 from chassis.errors import DomainError, domain_error, unavailable
 from chassis.grpc.handlers import RpcContext, RpcHandler
 from chassis.grpc.interceptors.idempotency import IdempotencyInterceptor
-from chassis.idempotency import IdempotencyClaim, IdempotentOperation
-from chassis.sharding.idempotency_store import StoredAnswer
+from chassis.idempotency import IdempotencyClaim, IdempotentOperation, StoredAnswer
+from chassis.sharding.idempotency_store import answered_claim_row
 from internshipconnect.application.v1.application_pb2 import (
     MoveApplicationRequest,
     SubmitApplicationRequest,
@@ -185,7 +185,7 @@ class StoringChange(CountingHandler):
         answer = await super().__call__(request, context)
         operation = self.operations[-1]
         assert operation is not None and operation.claim is not None
-        stored = StoredAnswer(operation, operation.claim, answer).row(operation.claim.slot)
+        stored = answered_claim_row(StoredAnswer(operation, operation.claim, answer), operation.claim.slot)
         if self._claims.rows.setdefault(operation.claim.id, stored) is not stored:
             raise domain_error("ALREADY_APPLIED", "You have applied already.")
         return answer
@@ -241,4 +241,4 @@ def test_an_answer_is_stored_in_the_callers_slot_only() -> None:
     claim = IdempotencyClaim("usr_1", "test.v1.ThingService.Make", "k1", b"d" * 32)
     operation = IdempotentOperation("op", START, claim=claim)
     with pytest.raises(ValueError, match="changes slot"):
-        StoredAnswer(operation, claim, b"answer").row(claim.slot + 1)
+        answered_claim_row(StoredAnswer(operation, claim, b"answer"), claim.slot + 1)
