@@ -18,7 +18,7 @@ from chassis.ids import new_id, slot_of
 from chassis.messaging import IncomingEvent
 from chassis.mongo.documents import Document
 from chassis.mongo.provision import CollectionSpec
-from chassis.sharding import repository as module
+from chassis.sharding import slot_repository as module
 from chassis.sharding.repository import Repository
 from chassis.sharding.shards import Shards
 from chassis.sharding.slot_repository import UPDATE_RETRY_POLICY, SlotRepository
