@@ -36,7 +36,7 @@ def render_helm_values(plan: CapacityPlan, sizing: SizingRules) -> str:
     """Return the values as YAML, with the question as a comment."""
     asked = plan.request
     head = (
-        f"# Made by: ic plan --users {asked.users} --rps {asked.rps:g} --regions {asked.regions} --helm\n"
+        f"# Made by: ic plan --users {asked.users} --rps {asked.rps:.12g} --regions {asked.regions} --helm\n"
         "# For one region: give it to each region's release.\n"
     )
     return head + yaml.safe_dump(build_helm_values(plan, sizing), sort_keys=False)

@@ -119,9 +119,10 @@ def _split_like(figure: MeasuredFigure, model: MeasuredFigure) -> MeasuredFigure
 def _describe(content: Mapping[str, Any], name: str) -> str:
     machine = content.get("machine")
     known: Mapping[str, Any] = machine if isinstance(machine, dict) else {}
+    measured_at = content.get("measured_at")
     parts = [
         name,
-        str(content.get("measured_at") or "date unknown")[:10],
+        str(measured_at)[:10] if measured_at else "date unknown",
         f"{known.get('cores', '?')} cores, {known.get('cpu', 'CPU unknown')}",
         f"load average before {known.get('load', 'unknown')}",
     ]

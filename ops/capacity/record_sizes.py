@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ import yaml
 from pymongo.errors import PyMongoError
 
 from chassis.sharding.chassis_collections import CHASSIS_COLLECTIONS
+from ops.capacity.tables import RecordTable
 from ops.cluster import Cluster
 from ops.errors import OpsError
 from ops.provision import AdminClient, declared_collections, open_admin_clients
@@ -19,6 +20,9 @@ from ops.shards import addresses
 STATS_TIMEOUT_MS: Final = 20_000
 MIN_RECORDS: Final = 200
 """Below this number the pages that a collection takes say little of its records."""
+MEASURED: Final = "measured"
+MEASURED_FEW: Final = "measured, few records"
+EARLIER: Final = ", earlier"
 
 
 @dataclass(frozen=True)
@@ -53,22 +57,21 @@ def merge_collection_stats(stats: Iterable[Mapping[str, Any]]) -> RecordSize | N
     return RecordSize(records, *(round(size / records) for size in total))
 
 
-def render_record_sizes(sizes: Mapping[str, RecordSize], source: str, measured_on: date) -> str:
-    """Return the sizes as a table of records in YAML, in the format of `tables/records.yaml`."""
-    content = {
-        "measured_on": measured_on,
-        "source": source,
-        "collections": {
-            name: {
-                "records": size.records,
-                "document_bytes": size.document_bytes,
-                "stored_bytes": size.stored_bytes,
-                "index_bytes": size.index_bytes,
-                "basis": "measured" if size.records >= MIN_RECORDS else "measured, few records",
-            }
-            for name, size in sorted(sizes.items())
-        },
+def render_record_sizes(
+    sizes: Mapping[str, RecordSize], source: str, measured_on: date, earlier: RecordTable
+) -> str:
+    """Return the sizes as a table of records in YAML, in the format of `tables/records.yaml`.
+
+    Collections without records keep their sizes of the `earlier` table, and say so.
+    """
+    rows: dict[str, dict[str, Any]] = {
+        name: asdict(size) | {"basis": MEASURED if size.records >= MIN_RECORDS else MEASURED_FEW}
+        for name, size in sizes.items()
     }
+    for name, row in earlier.collections.items():
+        basis = row.basis if row.basis.endswith(EARLIER) else row.basis + EARLIER
+        rows.setdefault(name, row.model_dump() | {"basis": basis})
+    content = {"measured_on": measured_on, "source": source, "collections": dict(sorted(rows.items()))}
     return yaml.safe_dump(content, sort_keys=False, width=110)
 
 

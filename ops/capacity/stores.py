@@ -85,15 +85,17 @@ def shard_load(
     sizing, find_s = tables.workload.sizing, tables.figures.cpu_us(FIND_MONGOD) / 1e6
     fixed = processes / sizing.confirm_interval_s * find_s
     spread = cores.get(MONGOD, 0.0) / shards
+    if request.search_shards:
+        return ShardLoad(spread + fixed, sizing.apply_share * spread, fixed, 0.0)
     readers = max(1, sizing.members - 1)
-    searches = 0.0 if request.search_shards else cores.get(MONGOD_SECONDARY, 0.0) / shards / readers
-    if sizing.members == 1:
-        return ShardLoad(spread + fixed + searches, 0.0, fixed, 0.0)
     commands = sum(
         request.rps * request.layers[kind.layer] * kind.share / 100 * kind.commands_per_shard
         for kind in tables.workload.kinds.values()
     )
-    every_search = 0.0 if request.search_shards else commands * find_s / readers
+    searches = cores.get(MONGOD_SECONDARY, 0.0) / shards / readers
+    every_search = commands * find_s / readers
+    if sizing.members == 1:
+        return ShardLoad(spread + fixed + searches, 0.0, fixed + every_search, 0.0)
     return ShardLoad(spread + fixed, sizing.apply_share * spread + searches, fixed, every_search)
 
 
@@ -123,16 +125,13 @@ def needed_shards(
 
 
 def _require_room_for_fixed_load(load: ShardLoad, capacity: float) -> None:
-    if load.fixed_secondary >= capacity:
+    most = max(load.fixed_primary, load.fixed_secondary)
+    if most >= capacity:
         raise PlanError(
-            f"every shard executes every search: {load.fixed_secondary:.1f} cores on each secondary of "
-            f"{capacity:.1f}, however many shards there are. Give searches shards of their own "
-            "(--search-shards), more members, larger machines (--prices) or more of caches (--layers)"
-        )
-    if load.fixed_primary >= capacity:
-        raise PlanError(
-            f"every process asks every shard for its slot map: {load.fixed_primary:.1f} cores on each "
-            f"primary of {capacity:.1f}. Use fewer processes, or a longer confirm_interval_s (--workload)"
+            "every shard executes every search, and every process asks it for its slot map: that takes "
+            f"{most:.1f} of {capacity:.1f} cores on each member, whatever the number of shards. Give "
+            "searches shards of their own (--search-shards), more members, larger machines (--prices), or "
+            "more to the caches (--layers)"
         )
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from ops.capacity import helm_values, plan_report
+from ops.capacity import helm_values, plan_report, table_files
 from ops.capacity.capacity_plan import CapacityPlan, PlanError, PlanRequest
 from ops.capacity.measured import FiguresError
 from ops.capacity.plan_options import PlanOptions, read_question
@@ -202,7 +202,9 @@ def measure_records(
     sizes = record_sizes.measure_record_sizes(cluster)
     if not sizes:
         raise OpsError(f"{cluster} holds no records; seed a local stack: ic seed")
-    text = record_sizes.render_record_sizes(sizes, f"collStats of {cluster}", datetime.now(UTC).date())
+    text = record_sizes.render_record_sizes(
+        sizes, f"collStats of {cluster}", datetime.now(UTC).date(), table_files.load_records()
+    )
     if output is None:
         print(text, end="")
     else:

@@ -33,7 +33,7 @@ class ScalingPolicy:
 def desired_pods(current: int, utilisation: float, target: float, tolerance: float = TOLERANCE) -> int:
     """Return ceil(current x utilisation / target), or `current` within the tolerance."""
     ratio = utilisation / target
-    if abs(ratio - 1) <= tolerance:
+    if abs(ratio - 1) <= tolerance + _EPSILON:
         return current
     return math.ceil(current * ratio - _EPSILON)
 
@@ -48,9 +48,9 @@ def recommended_pods(pods: int, ready: int, utilisation: float, target: float) -
         return pods
     ratio = utilisation / target
     if ready >= pods or ratio <= 1:
-        return pods if abs(ratio - 1) <= TOLERANCE else math.ceil(ready * ratio - _EPSILON)
+        return pods if abs(ratio - 1) <= TOLERANCE + _EPSILON else math.ceil(ready * ratio - _EPSILON)
     with_idle = ratio * ready / pods
-    if with_idle <= 1 + TOLERANCE:
+    if with_idle <= 1 + TOLERANCE + _EPSILON:
         return pods
     return math.ceil(pods * with_idle - _EPSILON)
 

@@ -9,6 +9,7 @@ from ops.capacity.simulation.station import AdmissionRules, Station, StationStep
 
 STEP_S: Final = 1.0
 LATENCY_SHARE: Final = 0.99
+_NO_REQUESTS: Final = 1e-9
 
 
 @dataclass(frozen=True)
@@ -139,25 +140,23 @@ def _drop_unavailable(flows: Sequence[_Flow], share: float) -> float:
 
 
 def _pass_station(station: Station, flows: Sequence[_Flow], rules: AdmissionRules) -> StationStep:
+    """Let flows pass a station that they need; what waited there goes on in their proportions."""
     passing = [flow for flow in flows if flow.path.cpu_s.get(station.name, 0.0) > 0]
     arrived = sum(flow.count for flow in passing)
-    work_s = sum(flow.count * flow.path.cpu_s[station.name] for flow in passing)
-    service_s = work_s / arrived if arrived > 0 else _mean_service_s(station.name, passing)
+    if arrived < _NO_REQUESTS:
+        proportions = [flow.path.share for flow in passing]
+    else:
+        proportions = [flow.count for flow in passing]
+    whole = sum(proportions) or 1.0
+    parts = [each / whole for each in proportions]
+    service_s = sum(part * flow.path.cpu_s[station.name] for part, flow in zip(parts, passing, strict=True))
     step = station.advance(arrived, service_s, STEP_S, rules)
     stretch = station.stretch(step.utilisation)
-    part = step.served / arrived if arrived > 0 else 0.0
-    for flow in passing:
-        if arrived > 0:
-            flow.count *= part
-        else:
-            flow.count = step.served / len(passing)
+    for part, flow in zip(parts, passing, strict=True):
+        flow.count = step.served * part
         flow.waited_s += step.wait_s
         flow.means_s = (*flow.means_s, flow.path.cpu_s[station.name] * stretch)
     return step
-
-
-def _mean_service_s(station: str, passing: Sequence[_Flow]) -> float:
-    return sum(flow.path.cpu_s[station] for flow in passing) / len(passing) if passing else 0.0
 
 
 def _latency(flow: _Flow, deadline_s: float) -> PathLatency:

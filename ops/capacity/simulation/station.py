@@ -111,9 +111,10 @@ class Station:
         """Return how many requests are refused, so that no admitted one waits longer than the rules say."""
         if rules.max_wait_s is None:
             return 0.0
-        kept_s = capacity_s / step_s * rules.max_wait_s
-        beyond_s = (self.queue + arrived) * service_s - capacity_s - kept_s
+        # What may stay is what the CPU left by refusals serves within the longest wait.
+        steps = 1 + rules.max_wait_s / step_s
+        beyond_s = (self.queue + arrived) * service_s - capacity_s * steps
         if beyond_s <= 0:
             return 0.0
-        saved_s = service_s - rules.refusal_s
+        saved_s = service_s - rules.refusal_s * steps
         return arrived if saved_s <= 0 else min(arrived, beyond_s / saved_s)
