@@ -111,7 +111,7 @@ def needed_shards(
     """
     sizing = tables.workload.sizing
     capacity = tables.prices.machines[MONGOD].cores * sizing.utilisation / (1 + sizing.headroom)
-    _require_room_for_fixed_load(load, capacity)
+    _require_capacity_for_fixed_load(load, capacity)
     primary = (load.primary - load.fixed_primary) * shards / (capacity - load.fixed_primary)
     secondary = max(0.0, load.secondary - load.fixed_secondary) * shards / (capacity - load.fixed_secondary)
     wanted = {
@@ -124,7 +124,7 @@ def needed_shards(
     return max(1, wanted[decided_by]), decided_by
 
 
-def _require_room_for_fixed_load(load: ShardLoad, capacity: float) -> None:
+def _require_capacity_for_fixed_load(load: ShardLoad, capacity: float) -> None:
     most = max(load.fixed_primary, load.fixed_secondary)
     if most >= capacity:
         raise PlanError(

@@ -51,7 +51,7 @@ class StoredRecords(_Table):
     kept_days: Positive | None = None
 
 
-class Population(_Table):
+class PopulationAssumptions(_Table):
     """Numbers of things for each user."""
 
     companies: float
@@ -136,7 +136,7 @@ class WorkloadTable(_Table):
     layers: dict[Layer, float]
     kinds: dict[str, RequestKind] = Field(min_length=1)
     figures: dict[str, dict[str, float | str]]
-    population: Population
+    population: PopulationAssumptions
     records: dict[str, StoredRecords]
     traffic: TrafficAssumptions
     sizing: SizingRules

@@ -57,7 +57,7 @@ def plotted_series(run: SimulationRun) -> list[PlottedSeries]:
 
 
 def thin_out(seconds: Sequence[SimulatedSecond], most: int = MAX_POINTS) -> list[SimulatedSecond]:
-    """Return seconds at equal distances, at most so many and the last one."""
+    """Return seconds at equal distances, at most `most` of them."""
     step = max(1, -(-len(seconds) // most))
     return list(seconds[step - 1 :: step])
 
