@@ -12,7 +12,7 @@ class PlanError(ValueError):
 class PlanRequest:
     """The question: users, requests a second at peak, regions; shares of the layers are 0 to 1.
 
-    With `search_shards` searches go to that number of shards of their own; without, every shard executes each.
+    Searches go to `search_shards` shards of their own; if that is None, every shard executes each.
     """
 
     users: int

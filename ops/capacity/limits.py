@@ -49,6 +49,8 @@ def _shard_limits(
     yield SaturationLimit(
         "disks of shards", disk, sizing.shard_disk_gb, "GB each", "add shards", is_gradual=True
     )
+    hot, cache = disk * sizing.hot_share, machine.memory_gib * GIB / 1e9 * sizing.cache_share
+    yield SaturationLimit("memory of shards", hot, cache, "GB each", "add shards", is_gradual=True)
     processes = sum(each.pods for each in plan.components if each.overhead_cores > 0)
     yield SaturationLimit(
         "connections to a primary",

@@ -41,7 +41,8 @@ def plan_lines(plan: CapacityPlan) -> list[str]:
     if first is not None:
         where = f"at {first.factor:.1f} times the requests of the plan"
         lines.append(f"first bottleneck: {first.name}, {where}; {first.remedy}")
-    return [*lines, *plan.notes]
+    small = [_describe_overload(limit) for limit in plan.limits if limit.factor < 1]
+    return [*lines, *small, *plan.notes]
 
 
 def plan_content(plan: CapacityPlan, estimate: EarlierEstimate) -> dict[str, Any]:
@@ -146,6 +147,11 @@ def _limit_table(plan: CapacityPlan) -> Table:
     ]
     columns = ("part, the first to saturate first", "demand", "limit", "may grow to", "then")
     return _table("headroom", columns, rows)
+
+
+def _describe_overload(limit: SaturationLimit) -> str:
+    used = f"{_figure(limit.demand)} of {_figure(limit.limit)} {limit.unit}"
+    return f"too small: {limit.name}, {used}; {limit.remedy}"
 
 
 def _factor(limit: SaturationLimit) -> str:

@@ -102,7 +102,7 @@ def shard_load(
 def needed_shards(
     tables: PlanTables, request: PlanRequest, storage_bytes: float, load: ShardLoad, shards: int
 ) -> tuple[int, str]:
-    """Return the number of shards that storage, CPU and regions ask for, and which of these decides.
+    """Return the number of shards that storage, memory, CPU and regions ask for, and which decides.
 
     `load` is that with `shards` shards.
 
@@ -114,8 +114,10 @@ def needed_shards(
     _require_capacity_for_fixed_load(load, capacity)
     primary = (load.primary - load.fixed_primary) * shards / (capacity - load.fixed_primary)
     secondary = max(0.0, load.secondary - load.fixed_secondary) * shards / (capacity - load.fixed_secondary)
+    cache_bytes = tables.prices.machines[MONGOD].memory_gib * GIB * sizing.cache_share
     wanted = {
         "storage": math.ceil(storage_bytes / (sizing.shard_disk_gb * 1e9 * sizing.disk_fill)),
+        "memory for what is hot": math.ceil(storage_bytes * sizing.hot_share / cache_bytes),
         "CPU of primaries": math.ceil(primary - 1e-9),
         "CPU of secondaries": math.ceil(secondary - 1e-9),
         "one for each region": request.regions,

@@ -88,6 +88,7 @@ class SizingRules(_Table):
     shard_disk_gb: Positive
     index_fragmentation: Annotated[float, Field(ge=1)]
     cache_share: Share
+    hot_share: Share
     bench_shards: Positive
     confirm_interval_s: Positive
     connections_per_process: Positive

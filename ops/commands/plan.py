@@ -103,6 +103,7 @@ def plan(
 ) -> None:
     """Compute pods, stores, storage, bandwidth, cost and the first bottleneck; see docs/capacity.md."""
     if context.invoked_subcommand is not None:
+        _require_no_options(context)
         return
     if as_json and as_helm:
         raise OpsError("--json and --helm are two outputs: give one of the two")
@@ -219,6 +220,14 @@ def _make_plan(options: PlanOptions) -> tuple[PlanRequest, PlanTables, CapacityP
         raise OpsError(f"no cluster of this design carries that: {error}") from None
     except FiguresError as error:
         raise OpsError(f"a measured figure is missing: {error}; see --measured and --workload") from None
+
+
+def _require_no_options(context: typer.Context) -> None:
+    """Raise OpsError for options before the subcommand, which takes its own."""
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if source is not None and source.name == "COMMANDLINE":
+            raise OpsError(f"give {parameter.opts[0]} after `{context.invoked_subcommand}`, not before it")
 
 
 def _check_scenarios(wanted: list[str] | None, request: PlanRequest) -> list[str]:

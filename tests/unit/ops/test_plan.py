@@ -69,6 +69,7 @@ def test_helm_prints_values(capsys: Screen) -> None:
         (["--measured", "/nowhere.json"], "--measured: /nowhere.json cannot be read"),
         (["--json", "--helm"], "give one of the two"),
         (["--layers", "0/0/100"], "no cluster of this design carries that"),
+        (["--rps", "2M", "simulate"], "give --rps after `simulate`, not before it"),
         (["simulate", "--scenario", "flood"], "--scenario takes ramp or region-loss, not 'flood'"),
         (["simulate", "--regions", "1"], "--regions takes 2 or more to lose one of them"),
         (["simulate", "--start-rps", "2M"], "--start-rps takes more than 0 and at most 1M"),
@@ -84,6 +85,19 @@ def test_a_mistake_is_one_sentence_that_names_the_option(
     assert code == 1
     assert shown.startswith("error: ")
     assert says in shown
+
+
+def test_search_shards_that_do_not_carry_the_searches_are_named(capsys: Screen) -> None:
+    code, shown = _ic(capsys, "--layers", "10/20/70", "--search-shards", "2")
+    assert code == 0
+    assert "too small: search shards" in shown
+
+
+def test_an_edge_that_answers_all_leaves_the_lower_bounds(capsys: Screen) -> None:
+    code, shown = _ic(capsys, "--layers", "100/0/0")
+    assert code == 0
+    assert "auth-serve 100 5" in shown
+    assert _ic(capsys, "simulate", "--layers", "100/0/0")[0] == 0
 
 
 def test_a_smaller_replication_factor_needs_fewer_nodes(capsys: Screen) -> None:

@@ -98,6 +98,14 @@ def test_shards_hold_what_is_stored_at_the_end_of_the_plan() -> None:
     assert shards.nodes == 3 * shards.groups
 
 
+def test_hot_records_fit_into_the_memory_of_the_shards() -> None:
+    tables = with_sizing(committed_tables(), hot_share=0.2)
+    plan = make_plan(asked(), tables)
+    shards, machine = plan.store("mongod"), tables.prices.machines["mongod"]
+    assert shards.decided_by == "memory for what is hot"
+    assert plan.storage_bytes * 0.2 / shards.groups <= machine.memory_gib * 2**30 * 0.5
+
+
 def test_records_grow_with_users_and_flows_with_what_is_kept_of_them() -> None:
     plan, tables = planned(), committed_tables()
     by_name = {each.name: each for each in plan.storage}
