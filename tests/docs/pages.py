@@ -97,7 +97,11 @@ set -euo pipefail
 export PATH="{bin}:$PATH" PYTHONPATH="{gen}" COLUMNS=160
 HEADS="{heads}"
 ic() {{
-  if [ "$1" = --cluster ] || [ "$1" = stubs ]; then command ic "$@"; else command ic "$@" --stack {stack}; fi
+  case "$1 ${{2:-}}" in
+    "plan measure-records") command ic "$@" --stack {stack} ;;
+    --cluster*|stubs*|plan*) command ic "$@" ;;
+    *) command ic "$@" --stack {stack} ;;
+  esac
 }}
 open() {{ command curl -sSf -o /dev/null "$1"; }}
 curl() {{

@@ -212,8 +212,9 @@ def test_a_command_that_there_is_not_is_found(line: str) -> None:
 
 
 def _subcommand(words: list[str]) -> tuple[str, ...]:
-    groups = ("mail", "dlq", "outbox", "region", "shards")
-    return tuple(words[:2]) if words[0] in groups and len(words) > 1 else tuple(words[:1])
+    groups = ("mail", "dlq", "outbox", "plan", "region", "shards")
+    has_subcommand = words[0] in groups and len(words) > 1 and not words[1].startswith("-")
+    return tuple(words[:2]) if has_subcommand else tuple(words[:1])
 
 
 @lru_cache

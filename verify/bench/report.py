@@ -6,6 +6,7 @@ import os
 import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from typing import Any, Self
@@ -83,8 +84,12 @@ class BenchmarkReport:
         return "\n".join([*chain.from_iterable((*table, "") for table in tables), *notes, ""])
 
     def json(self) -> str:
-        """Return the report as JSON, with the figures of each row and its baseline's name."""
+        """Return the report as JSON, with the figures of each row and its baseline's name.
+
+        `ic plan --measured FILE` reads it.
+        """
         content = {
+            "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "machine": {**asdict(self.machine), "python": platform.python_version()},
             "stack_holds": dict(self.stack_holds),
             "seconds": self.seconds,
