@@ -13,6 +13,7 @@ from verify.bench import rows
 from verify.bench.closed_loop import MeasurementTimes
 from verify.bench.echo_server import running_echo_server
 from verify.bench.report import BenchmarkReport, Machine, save_json_report, save_markdown_report
+from verify.bench.samples import BenchmarkResult
 from verify.bench.target import BenchmarkTarget, require_seeded_stack
 
 MAX_WARM_UP_S = 2.0
@@ -53,11 +54,11 @@ def _measure_rows(found: Topology, wanted: list[rows.BenchmarkRow], seconds: flo
     pace = MeasurementTimes(seconds, warm_up_s=min(MAX_WARM_UP_S, seconds / 2))
     if any(row.uses_h2load for row in wanted):
         binaries.install_h2load(steps.note)
-    results = []
+    results: list[BenchmarkResult] = []
     with running_echo_server() as echo:
         field = BenchmarkTarget.connect(found, echo)
         holds = field.count_documents()
         for row in wanted:
             with steps.step(row.title):
-                results.append(row.result(field, pace))
+                results += row.results(field, pace)
     return BenchmarkReport(machine, holds, seconds, results)
