@@ -31,13 +31,8 @@ from chassis.grpc.interceptor_chain import build_standard_chain
 from chassis.grpc.server import build_grpc_server
 from chassis.redis.client import connect_redis
 from internshipconnect.internship.v1 import internship_pb2
-from verify.bench.chain_server import (
-    GET_METHOD,
-    GET_REQUEST,
-    GET_RESPONSE,
-    UnusedAuthentication,
-    build_servicer,
-)
+from verify.bench.chain_server import UnusedAuthentication, build_servicer
+from verify.bench.constant_read import GET_METHOD, GET_REQUEST, GET_RESPONSE
 
 BARE_ECHO, CHAIN, LOCAL_CACHE, REDIS_CACHE = VARIANTS = (
     "bare echo",

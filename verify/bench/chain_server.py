@@ -5,7 +5,6 @@ The process has the frame of all processes: settings, logs, the ops port, uvloop
 
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from typing import Final
 
 from chassis.call_context import Principal
 from chassis.errors import DomainError
@@ -16,12 +15,7 @@ from chassis.process import run_process
 from chassis.readiness import ReadinessCheck
 from chassis.settings import ProcessSettings
 from internshipconnect.internship.v1 import internship_pb2, internship_pb2_grpc
-
-GET_METHOD: Final = "/internshipconnect.internship.v1.InternshipService/GetInternship"
-INTERNSHIP_ID: Final = "int_01JD0000000000000000000000"
-GET_REQUEST: Final = internship_pb2.GetInternshipRequest(internship_id=INTERNSHIP_ID).SerializeToString()
-GET_RESPONSE: Final = internship_pb2.Internship(id=INTERNSHIP_ID, description="d" * 460).SerializeToString()
-"""As long as the echo's answer."""
+from verify.bench.constant_read import GET_RESPONSE
 
 
 class UnusedAuthentication:

@@ -3,8 +3,8 @@
 from typing import Final
 
 from verify.bench.benchmark_users import sign_in_seeded_students
-from verify.bench.chain_server import GET_REQUEST
 from verify.bench.closed_loop import MeasurementTimes
+from verify.bench.constant_read import GET_REQUEST
 from verify.bench.direct_envoy import running_direct_envoy
 from verify.bench.echo_server import ECHO_METHOD
 from verify.bench.http_load import GRPC_HEADERS, HttpLoadPlan, grpc_frame, run_http_load

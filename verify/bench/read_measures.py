@@ -8,9 +8,9 @@ from internshipconnect.internship.v1 import internship_pb2 as pb
 from internshipconnect.user.v1 import user_pb2
 from verify.bench import grpc_load, http_load
 from verify.bench.benchmark_users import sign_in_seeded_students
-from verify.bench.chain_server import GET_METHOD, GET_REQUEST
 from verify.bench.child_process import run_in_child_process
 from verify.bench.closed_loop import MeasurementTimes
+from verify.bench.constant_read import GET_METHOD, GET_REQUEST, INTERNSHIP_SERVICE
 from verify.bench.echo_server import ECHO_METHOD, running_echo_server
 from verify.bench.grpc_load import GrpcLoadPlan, PreparedCall, bearer_metadata
 from verify.bench.samples import LoadSample
@@ -22,7 +22,7 @@ CONCURRENT_READERS: Final = http_load.HTTP_CONNECTIONS * http_load.STREAMS_PER_C
 CONCURRENT_SEARCHERS: Final = 4
 STUDENT_COUNT: Final = 250
 SERVING_PROCESS: Final = "internship-serve"
-SEARCH_METHOD: Final = "/internshipconnect.internship.v1.InternshipService/ListInternships"
+SEARCH_METHOD: Final = f"{INTERNSHIP_SERVICE}/ListInternships"
 GET_ME_METHOD: Final = "/internshipconnect.user.v1.UserService/GetMe"
 
 
