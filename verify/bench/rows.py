@@ -11,6 +11,7 @@ from verify.bench import edge_measures as edge
 from verify.bench import read_measures as reads
 from verify.bench import write_measures as writes
 from verify.bench.closed_loop import MeasurementTimes
+from verify.bench.mix_measure import measure_mix
 from verify.bench.samples import BenchmarkResult, LoadSample
 from verify.bench.target import BenchmarkTarget
 
@@ -53,7 +54,7 @@ def select_rows(only: Sequence[str]) -> list[BenchmarkRow]:
     return [row for row in BENCHMARK_ROWS if (row.name in wanted if only else not row.only_by_name)]
 
 
-BENCHMARK_ROWS: Final = (
+BENCHMARK_ROWS: Final[tuple[BenchmarkRow, ...]] = (
     BenchmarkRow("echo", "bare grpcio echo, 500 bytes", "echo", reads.measure_echo),
     BenchmarkRow("get", "GetInternship over gRPC, warm", "internship", reads.measure_get, "echo"),
     BenchmarkRow("echo-native", "bare native echo, 500 bytes", "echo", reads.measure_native_echo),
@@ -131,5 +132,12 @@ BENCHMARK_ROWS: Final = (
         "all services, mongod, broker, mailbox",
         partial(writes.measure_submit_until_handled, at_once=4 * writes.CONCURRENT_WRITERS),
         "transaction",
+    ),
+    BenchmarkRow(
+        "mix",
+        "browse 40 %, apply 30 %, search 30 % over HTTP/JSON",
+        "the whole stack",
+        measure_mix,
+        only_by_name=True,
     ),
 )

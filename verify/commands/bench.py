@@ -17,6 +17,7 @@ from verify.bench.samples import BenchmarkResult
 from verify.bench.target import BenchmarkTarget, require_seeded_stack
 
 MAX_WARM_UP_S = 2.0
+ROWS_ONLY_BY_NAME = [row.name for row in rows.BENCHMARK_ROWS if row.only_by_name]
 
 
 def register(app: typer.Typer) -> None:
@@ -30,7 +31,11 @@ def bench(
     seconds: Annotated[float, typer.Option(min=1, max=300, help="How long each row is measured.")] = 6,
     only: Annotated[
         list[str] | None,
-        typer.Option(help="Measure this row and its baseline; may be repeated.", metavar="ROW"),
+        typer.Option(
+            help="Measure this row and its baseline; may be repeated. "
+            f"These take long and are measured only so: {', '.join(ROWS_ONLY_BY_NAME)}.",
+            metavar="ROW",
+        ),
     ] = None,
     markdown: Annotated[Path | None, typer.Option(help="Also write the table here.", metavar="FILE")] = None,
     as_json: Annotated[

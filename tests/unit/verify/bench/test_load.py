@@ -1,5 +1,7 @@
 """The requests, the figures of h2load's log, and the chosen rows."""
 
+from dataclasses import replace
+
 import pytest
 
 from internshipconnect.common.v1.common_pb2 import Location
@@ -52,7 +54,10 @@ def test_a_row_that_is_asked_for_brings_its_baseline() -> None:
 
 
 def test_rows_that_take_long_are_measured_only_by_their_names() -> None:
-    assert [row for row in rows.BENCHMARK_ROWS if not row.only_by_name] == rows.select_rows([])
+    measured = {row.name for row in rows.select_rows([])}
+    assert not measured & {"mix"}
+    assert {"chain", "signed-in", "two-processes", "submit-handled"} <= measured
+    assert [row.name for row in rows.select_rows(["mix"])] == ["mix"]
 
 
 def test_a_row_that_does_not_exist_is_answered_with_those_that_do() -> None:
@@ -93,3 +98,14 @@ def test_the_echo_answers_the_load_and_an_unknown_method_is_counted_as_failed() 
     assert answered.failures == {}
     assert refused.per_s == 0
     assert [reason.partition(":")[0] for reason in refused.failures] == ["UNIMPLEMENTED"]
+
+
+def test_calls_go_to_all_targets() -> None:
+    pace = MeasurementTimes(window_s=0.5, warm_up_s=0.1)
+    with running_echo_server() as one, running_echo_server("native") as other:
+        both = GrpcLoadPlan([one.target, other.target], ECHO_METHOD, [PreparedCall(b"")], 4, (one.pid,))
+        found = run_in_child_process(grpc_load.run_grpc_load, both, pace)
+        alone = replace(both, targets=[one.target, "127.0.0.1:1"])
+        partly = run_in_child_process(grpc_load.run_grpc_load, alone, pace)
+    assert found.failures == {}
+    assert [reason.partition(":")[0] for reason in partly.failures] == ["UNAVAILABLE"]
