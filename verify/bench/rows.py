@@ -13,6 +13,7 @@ from verify.bench import write_measures as writes
 from verify.bench.closed_loop import MeasurementTimes
 from verify.bench.mix_measure import measure_mix
 from verify.bench.samples import BenchmarkResult, LoadSample
+from verify.bench.seed_measure import measure_seeding
 from verify.bench.target import BenchmarkTarget
 
 READS_AND_VIEWS: Final = "envoy, internship, limiter; for views: workers, broker"
@@ -139,5 +140,8 @@ BENCHMARK_ROWS: Final[tuple[BenchmarkRow, ...]] = (
         "the whole stack",
         measure_mix,
         only_by_name=True,
+    ),
+    BenchmarkRow(
+        "seed", "documents of the bulk seeding", "seeding, mongod", measure_seeding, only_by_name=True
     ),
 )
