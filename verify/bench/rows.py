@@ -1,7 +1,7 @@
 """The rows of the table: the measured call, its baseline, and the processes whose CPU counts."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -11,6 +11,8 @@ from verify.bench import edge_measures as edge
 from verify.bench import read_measures as reads
 from verify.bench import write_measures as writes
 from verify.bench.closed_loop import MeasurementTimes
+from verify.bench.filter_measures import measure_filters
+from verify.bench.filter_variants import VARIANTS
 from verify.bench.mix_measure import measure_mix
 from verify.bench.samples import BenchmarkResult, LoadSample
 from verify.bench.seed_measure import measure_seeding
@@ -41,7 +43,45 @@ class BenchmarkRow:
         return [BenchmarkResult(self.name, self.title, self.cpu_of, sample, self.baseline, load)]
 
 
-def select_rows(only: Sequence[str]) -> list[BenchmarkRow]:
+@dataclass(frozen=True)
+class VariantRows:
+    """Rows that are measured in turn: variants of one subject by name, compared to the first of them."""
+
+    name: str
+    titles: Mapping[str, str]
+    cpu_of: str
+    measure: Callable[[BenchmarkTarget, MeasurementTimes], Mapping[str, LoadSample]]
+    baseline: str | None = None
+    uses_h2load: bool = False
+    only_by_name: bool = False
+
+    @property
+    def title(self) -> str:
+        """The title of all of them."""
+        return self.name
+
+    def results(self, field: BenchmarkTarget, pace: MeasurementTimes) -> list[BenchmarkResult]:
+        """Measure the variants and return their results, named `name:variant`."""
+        load = os.getloadavg()[0]
+        samples = self.measure(field, pace)
+        first = next(iter(self.titles))
+        return [
+            BenchmarkResult(
+                f"{self.name}:{variant}",
+                title,
+                self.cpu_of,
+                samples[variant],
+                None if variant == first else f"{self.name}:{first}",
+                load,
+            )
+            for variant, title in self.titles.items()
+        ]
+
+
+AnyRow = BenchmarkRow | VariantRows
+
+
+def select_rows(only: Sequence[str]) -> list[AnyRow]:
     """Return these rows with their baselines, in the table's order; when none is named, all short ones.
 
     Raises:
@@ -55,7 +95,7 @@ def select_rows(only: Sequence[str]) -> list[BenchmarkRow]:
     return [row for row in BENCHMARK_ROWS if (row.name in wanted if only else not row.only_by_name)]
 
 
-BENCHMARK_ROWS: Final[tuple[BenchmarkRow, ...]] = (
+BENCHMARK_ROWS: Final[tuple[AnyRow, ...]] = (
     BenchmarkRow("echo", "bare grpcio echo, 500 bytes", "echo", reads.measure_echo),
     BenchmarkRow("get", "GetInternship over gRPC, warm", "internship", reads.measure_get, "echo"),
     BenchmarkRow("echo-native", "bare native echo, 500 bytes", "echo", reads.measure_native_echo),
@@ -143,5 +183,13 @@ BENCHMARK_ROWS: Final[tuple[BenchmarkRow, ...]] = (
     ),
     BenchmarkRow(
         "seed", "documents of the bulk seeding", "seeding, mongod", measure_seeding, only_by_name=True
+    ),
+    VariantRows(
+        "filters",
+        {variant: f"the gateway before an echo: {variant}" for variant in VARIANTS},
+        "envoy",
+        measure_filters,
+        uses_h2load=True,
+        only_by_name=True,
     ),
 )

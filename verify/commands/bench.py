@@ -54,7 +54,7 @@ def bench(
         save_json_report(report, as_json)
 
 
-def _measure_rows(found: Topology, wanted: list[rows.BenchmarkRow], seconds: float) -> BenchmarkReport:
+def _measure_rows(found: Topology, wanted: list[rows.AnyRow], seconds: float) -> BenchmarkReport:
     steps, machine = StepProgress(), Machine.current()
     pace = MeasurementTimes(seconds, warm_up_s=min(MAX_WARM_UP_S, seconds / 2))
     if any(row.uses_h2load for row in wanted):

@@ -1,6 +1,7 @@
 """The requests, the figures of h2load's log, and the chosen rows."""
 
 from dataclasses import replace
+from typing import cast
 
 import pytest
 
@@ -13,8 +14,9 @@ from verify.bench.closed_loop import MeasurementTimes
 from verify.bench.echo_server import ECHO_METHOD, running_echo_server
 from verify.bench.grpc_load import GrpcLoadPlan, PreparedCall
 from verify.bench.http_load import grpc_frame, parse_http_load_log
-from verify.bench.samples import ratio
+from verify.bench.samples import LoadSample, ratio
 from verify.bench.search_queries import build_search_requests, misspell
+from verify.bench.target import BenchmarkTarget
 
 LISTING = pb.Internship(
     title="Backend Engineering Intern",
@@ -55,9 +57,9 @@ def test_a_row_that_is_asked_for_brings_its_baseline() -> None:
 
 def test_rows_that_take_long_are_measured_only_by_their_names() -> None:
     measured = {row.name for row in rows.select_rows([])}
-    assert not measured & {"mix", "seed"}
+    assert not measured & {"filters", "mix", "seed"}
     assert {"chain", "signed-in", "two-processes", "submit-handled"} <= measured
-    assert [row.name for row in rows.select_rows(["mix"])] == ["mix"]
+    assert [row.name for row in rows.select_rows(["mix", "filters"])] == ["mix", "filters"]
 
 
 def test_a_row_that_does_not_exist_is_answered_with_those_that_do() -> None:
@@ -109,3 +111,17 @@ def test_calls_go_to_all_targets() -> None:
         partly = run_in_child_process(grpc_load.run_grpc_load, alone, pace)
     assert found.failures == {}
     assert [reason.partition(":")[0] for reason in partly.failures] == ["UNAVAILABLE"]
+
+
+def test_variants_are_rows_beside_the_first_of_them() -> None:
+    samples = {"all": LoadSample(1.0, 0.1, [0.1]), "without-jwt": LoadSample(1.0, 0.05, [0.1])}
+    row = rows.VariantRows(
+        "filters", {name: f"edge: {name}" for name in samples}, "envoy", lambda _field, _pace: samples
+    )
+    whole, without = row.results(cast(BenchmarkTarget, None), MeasurementTimes(1.0, 0.1))
+    assert (whole.name, whole.baseline) == ("filters:all", None)
+    assert (without.name, without.title, without.baseline) == (
+        *("filters:without-jwt", "edge: without-jwt"),
+        "filters:all",
+    )
+    assert without.sample is samples["without-jwt"]
