@@ -27,18 +27,13 @@ from measurement import (
 
 from chassis.cache import Cache
 from chassis.cache.redis_store import RedisCacheStore
-from chassis.call_context import Principal
-from chassis.errors import DomainError
 from chassis.grpc.interceptor_chain import build_standard_chain
-from chassis.grpc.server import build_grpc_server, cast_serialized
-from chassis.idempotency import IdempotencyClaim, IdempotentOperation
+from chassis.grpc.server import build_grpc_server
 from chassis.redis.client import connect_redis
-from internshipconnect.internship.v1 import internship_pb2, internship_pb2_grpc
+from internshipconnect.internship.v1 import internship_pb2
+from verify.bench.chain_server import UnusedAuthentication, build_servicer
+from verify.bench.constant_read import GET_METHOD, GET_REQUEST, GET_RESPONSE
 
-GET_INTERNSHIP_PATH: Final = "/internshipconnect.internship.v1.InternshipService/GetInternship"
-INTERNSHIP_ID: Final = "int_01JD0000000000000000000000"
-REQUEST: Final = internship_pb2.GetInternshipRequest(internship_id=INTERNSHIP_ID).SerializeToString()
-RESPONSE: Final = internship_pb2.Internship(id=INTERNSHIP_ID, description="d" * 460).SerializeToString()
 BARE_ECHO, CHAIN, LOCAL_CACHE, REDIS_CACHE = VARIANTS = (
     "bare echo",
     "chain",
@@ -48,41 +43,6 @@ BARE_ECHO, CHAIN, LOCAL_CACHE, REDIS_CACHE = VARIANTS = (
 CACHE_TTL_S: Final = 600
 
 
-class UnusedAuthentication:
-    """Stands in for tokens, sessions and idempotency claims, which a public read does not need."""
-
-    async def verify(self, token: str) -> Principal:
-        raise DomainError("TOKEN_INVALID", token)
-
-    async def raise_if_revoked(self, session_id: str) -> None:
-        raise DomainError("SESSION_REVOKED", session_id)
-
-    async def claim_operation(self, claim: IdempotencyClaim, lease_s: float) -> IdempotentOperation | bytes:
-        raise DomainError("INTERNAL", claim.id)
-
-    async def find_answer(self, claim: IdempotencyClaim) -> bytes | None:
-        raise DomainError("INTERNAL", claim.id)
-
-    async def store_answer(self, claim: IdempotencyClaim, answer: bytes) -> None: ...
-
-    async def release(self, claim: IdempotencyClaim) -> None: ...
-
-    async def expire(self, claim: IdempotencyClaim) -> None: ...
-
-
-def build_servicer(read: Callable[[], Awaitable[bytes]]) -> object:
-    """Return a servicer whose GetInternship answers what `read` returns; no other RPC is called."""
-
-    async def get_internship(_self: object, _request: object, _context: object) -> internship_pb2.Internship:
-        return cast_serialized(internship_pb2.Internship, await read())
-
-    async def unused_rpc(_self: object, _request: object, _context: object) -> None: ...
-
-    base = internship_pb2_grpc.InternshipServiceServicer
-    methods = {name: unused_rpc for name in vars(base) if name[0].isupper()}
-    return type("BenchmarkServicer", (base,), methods | {"GetInternship": get_internship})()
-
-
 async def serve(variant: str, redis_port: int) -> None:
     """Serve one variant until SIGTERM; print its port to stderr, as stdout takes the access log."""
     redis = connect_redis([f"127.0.0.1:{redis_port}"], REDIS_PASSWORD)
@@ -90,13 +50,13 @@ async def serve(variant: str, redis_port: int) -> None:
     cache = Cache(RedisCacheStore(redis) if variant == REDIS_CACHE else redis, "bench")
 
     async def read_constant() -> bytes:
-        return RESPONSE
+        return GET_RESPONSE
 
     async def read_cached() -> bytes:
         return await cache.read_through("listing", CACHE_TTL_S, load_internship) or b""
 
     async def load_internship() -> internship_pb2.Internship:
-        return internship_pb2.Internship.FromString(RESPONSE)
+        return internship_pb2.Internship.FromString(GET_RESPONSE)
 
     server, port = build_variant_server(variant, read_constant if variant == CHAIN else read_cached)
     await server.start()
@@ -110,7 +70,7 @@ async def serve(variant: str, redis_port: int) -> None:
 def build_variant_server(variant: str, read: Callable[[], Awaitable[bytes]]) -> tuple[Any, int]:
     """Return a variant's server and its port."""
     if variant == BARE_ECHO:
-        echo_server = build_echo_server(GET_INTERNSHIP_PATH, RESPONSE)
+        echo_server = build_echo_server(GET_METHOD, GET_RESPONSE)
         return echo_server, echo_server.add_insecure_port("127.0.0.1:0")
     unused = UnusedAuthentication()
     chain = build_standard_chain(verifier=unused, revocations=unused, claims=unused)
@@ -127,7 +87,7 @@ def measure_variant(variant: str, redis_port: int, duration_s: int, folder: Path
     ):
         try:
             port = int(server.stderr.readline()) if server.stderr else 0
-            return GrpcLoad(GET_INTERNSHIP_PATH, REQUEST).measure(server, port, duration_s, folder)
+            return GrpcLoad(GET_METHOD, GET_REQUEST).measure(server, port, duration_s, folder)
         finally:
             server.terminate()
 

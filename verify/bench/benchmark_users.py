@@ -31,6 +31,11 @@ def seeded_student_email(number: int) -> str:
     return f"student-{number}@seed.example.com"
 
 
+def sign_in_seeded_students(topology: Topology, count: int, plan: str = "") -> list[SignedInUser]:
+    """Return the first seeded students, on `plan` or their own. Raises OpsError for none."""
+    return sign_in_seeded_users(topology, [seeded_student_email(i + 1) for i in range(count)], plan)
+
+
 def sign_in_seeded_users(topology: Topology, emails: Sequence[str], plan: str = "") -> list[SignedInUser]:
     """Return those of these people who have accounts, in order, on `plan` or their own.
 

@@ -7,9 +7,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-import psutil
-
 from ops.errors import OpsError
+from verify.bench.process_cpu import used_cpu_s
 from verify.bench.samples import LoadSample
 
 CALLS_END_TIMEOUT_S: Final = 6.0
@@ -98,26 +97,3 @@ async def _call_repeatedly(act: Callable[[], Awaitable[object]], tally: _CallCou
             return
         else:
             tally.latencies_s.append(time.perf_counter() - began)
-
-
-def used_cpu_s(pids: Iterable[int]) -> float:
-    """Return the CPU seconds that these processes and their children have used so far.
-
-    Raises:
-        OpsError: one of them has ended.
-    """
-    try:
-        return sum(_process_cpu_s(each) for pid in pids for each in _process_tree(psutil.Process(pid)))
-    except psutil.NoSuchProcess as error:
-        raise OpsError(
-            f"a serving process (pid {error.pid}) ended during the measurement; see `ic status`"
-        ) from error
-
-
-def _process_tree(process: psutil.Process) -> list[psutil.Process]:
-    return [process, *process.children(recursive=True)]
-
-
-def _process_cpu_s(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)

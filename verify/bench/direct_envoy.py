@@ -1,7 +1,6 @@
 """An Envoy that answers by itself: without upstream and without filters."""
 
 import json
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from gateway.envoy_types import socket_address, typed_extension
 from ops.errors import OpsError
 from ops.waiting import wait_until
 from verify.bench.echo_server import ECHO_RESPONSE, STOP_TIMEOUT_S, EchoServer
+from verify.bench.server_process import find_free_ports
 
 START_TIMEOUT_S: Final = 10.0
 
@@ -24,7 +24,7 @@ START_TIMEOUT_S: Final = 10.0
 @contextmanager
 def running_direct_envoy() -> Iterator[EchoServer]:
     """Start it with one worker, as the gateway has, and stop it afterwards. Raises OpsError."""
-    port = _find_free_port()
+    [port] = find_free_ports(1)
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "envoy.json"
         config.write_text(json.dumps(_envoy_bootstrap(port)))
@@ -55,12 +55,6 @@ def _envoy_bootstrap(port: int) -> dict[str, Any]:
     )
     listener = {"address": socket_address(LOOPBACK, port), "filter_chains": [{"filters": [manager]}]}
     return {"static_resources": {"listeners": [listener]}}
-
-
-def _find_free_port() -> int:
-    with socket.create_server((LOOPBACK, 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
 
 
 def _wait_until_open(port: int) -> None:

@@ -1,4 +1,4 @@
-"""A bare gRPC server in a process of its own, which answers every call with the same 500 bytes."""
+"""A bare gRPC server in a process of its own, which answers every call with the same bytes."""
 
 import asyncio
 import signal
@@ -12,15 +12,26 @@ from typing import Any, Final
 import grpc
 import pygrpc_native.aio
 import uvloop
+from grpc_health.v1 import health_pb2
 
 from chassis.grpc.engine.engines import EngineName
 from devstack.topology_parts import LOOPBACK
 from ops.errors import OpsError
 from verify.bench.child_process import checkout_environment, module_command
+from verify.bench.constant_read import GET_METHOD, GET_RESPONSE
 
-ECHO_SERVICE: Final = "bench.Echo"
-ECHO_METHOD: Final = f"/{ECHO_SERVICE}/Say"
+ECHO_METHOD: Final = "/bench.Echo/Say"
 ECHO_RESPONSE: Final = b"e" * 500
+HEALTH_METHOD: Final = "/grpc.health.v1.Health/Check"
+HEALTHY_RESPONSE: Final = health_pb2.HealthCheckResponse(
+    status=health_pb2.HealthCheckResponse.SERVING
+).SerializeToString()
+CONSTANT_RESPONSES: Final = {
+    ECHO_METHOD: ECHO_RESPONSE,
+    GET_METHOD: GET_RESPONSE,
+    HEALTH_METHOD: HEALTHY_RESPONSE,
+}
+"""By method: the echo, and what a gateway asks a service for."""
 STOP_TIMEOUT_S: Final = 5.0
 
 
@@ -64,13 +75,18 @@ def _build_server(engine: str) -> Any:
     return grpc.aio.server() if engine == "grpcio" else pygrpc_native.aio.Server(io_threads=1)
 
 
-async def _serve(engine: str) -> None:
-    async def say(_request: bytes, _context: object) -> bytes:
-        return ECHO_RESPONSE
+def _constant_handler(response: bytes) -> Any:
+    async def answer(_request: bytes, _context: object) -> bytes:
+        return response
 
-    handlers: Any = {ECHO_METHOD.rpartition("/")[2]: grpc.unary_unary_rpc_method_handler(say)}
+    return grpc.unary_unary_rpc_method_handler(answer)
+
+
+async def _serve(engine: str) -> None:
     server = _build_server(engine)
-    server.add_registered_method_handlers(ECHO_SERVICE, handlers)
+    for path, response in CONSTANT_RESPONSES.items():
+        _, service, method = path.split("/")
+        server.add_registered_method_handlers(service, {method: _constant_handler(response)})
     port = server.add_insecure_port(f"{LOOPBACK}:0")
     await server.start()
     print(port, flush=True)

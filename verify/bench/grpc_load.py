@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from itertools import cycle
+from itertools import cycle, islice
 from typing import Any, Final
 
 import grpc
@@ -30,14 +30,22 @@ class PreparedCall:
 
 @dataclass(frozen=True)
 class GrpcLoadPlan:
-    """Calls of one method of the server at `target`, repeated in turn, or with `once` sent only once."""
+    """Calls of one method, repeated in turn, or with `once` sent only once.
 
-    target: str
+    They go to the servers at `targets` in turn.
+    """
+
+    targets: Sequence[str]
     method: str
     calls: Sequence[PreparedCall]
     at_once: int
     pids: tuple[int, ...]
     once: bool = False
+
+
+def bearer_metadata(token: str) -> CallMetadata:
+    """Return the metadata of a call by the token's owner."""
+    return (("authorization", f"Bearer {token}"),)
 
 
 def run_grpc_load(plan: GrpcLoadPlan, pace: MeasurementTimes) -> LoadSample:
@@ -48,9 +56,9 @@ def run_grpc_load(plan: GrpcLoadPlan, pace: MeasurementTimes) -> LoadSample:
 async def _run_load(plan: GrpcLoadPlan, pace: MeasurementTimes) -> LoadSample:
     async with AsyncExitStack() as closing:
         methods: list[Any] = []
-        for _ in range(GRPC_CONNECTIONS):
+        for target in islice(cycle(plan.targets), GRPC_CONNECTIONS):
             channel = await closing.enter_async_context(
-                grpc.aio.insecure_channel(plan.target, options=CHANNEL_OPTIONS)
+                grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
             )
             methods.append(channel.unary_unary(plan.method))
         calls = iter(plan.calls) if plan.once else cycle(plan.calls)

@@ -3,22 +3,21 @@
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
-import httpx
-from prometheus_client.parser import text_string_to_metric_families
 from pymongo import MongoClient
 
 from devstack import mongo
-from devstack.topology_parts import LOOPBACK
 from ops.errors import OpsError
 from ops.service_names import SERVICES, service_database
 from verify.bench import grpc_load
 from verify.bench.child_process import run_in_child_process
-from verify.bench.closed_loop import MeasurementTimes, used_cpu_s
+from verify.bench.closed_loop import MeasurementTimes
 from verify.bench.grpc_load import GrpcLoadPlan
+from verify.bench.process_cpu import cpu_shares, read_cpu_by_process
 from verify.bench.samples import LoadSample, ProcessShare
+from verify.bench.stack_counters import commands_per_call, count_commands, read_metrics, sum_metric
 from verify.bench.target import BenchmarkTarget
 
 HANDLED_TIMEOUT_S: Final = 300.0
@@ -26,9 +25,6 @@ POLL_INTERVAL_S: Final = 0.25
 MAILS_PER_SUBMIT: Final = 2
 """One to the student, one to the only member of the seeded company."""
 HANDLED_METRIC: Final = "events_handled_total"
-COUNTED_COMMANDS: Final = (
-    *("find", "insert", "update", "delete", "findAndModify", "aggregate", "getMore", "commitTransaction"),
-)
 _UNSENT_STATES: Final = ("QUEUED", "SENDING")
 
 
@@ -66,7 +62,7 @@ def measure_until_handled(
         sent.latencies_s,
         sent.failures,
         shares,
-        {name: (count - commands_before[name]) / submitted for name, count in sorted(commands.items())},
+        commands_per_call(commands_before, commands, submitted),
     )
 
 
@@ -82,7 +78,7 @@ class _StackCounts:
         services = [f"{service}-{role}" for service in SERVICES for role in ("serve", "work")]
         names = [*services, *field.mongods, "rabbit", "mailbox"]
         return cls(
-            {name: used_cpu_s(field.process_ids(name)) for name in names},
+            read_cpu_by_process(field.processes(*names)),
             {
                 f"{service}-work": _read_handled_events(field.topology.services[service].work_ops)
                 for service in SERVICES
@@ -91,19 +87,14 @@ class _StackCounts:
 
     def shares_since(self, before: Self) -> list[ProcessShare]:
         """Return what each process used and did since, the largest first."""
-        shares = [
-            ProcessShare(
-                name, used_s - before.cpu_s[name], self.events.get(name, 0) - before.events.get(name, 0)
-            )
-            for name, used_s in self.cpu_s.items()
+        return [
+            replace(share, events=self.events.get(share.name, 0) - before.events.get(share.name, 0))
+            for share in cpu_shares(before.cpu_s, self.cpu_s)
         ]
-        return sorted(shares, key=lambda share: -share.cpu_s)
 
 
 def _read_handled_events(ops_port: int) -> int:
-    text = httpx.get(f"http://{LOOPBACK}:{ops_port}/metrics", timeout=5.0, trust_env=False).text
-    samples = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
-    return round(sum(each.value for each in samples if each.name == HANDLED_METRIC))
+    return round(sum_metric(read_metrics(ops_port), HANDLED_METRIC))
 
 
 class _StoredEffects:
@@ -135,8 +126,7 @@ class _StoredEffects:
 
     def count_commands(self) -> dict[str, int]:
         """Return how many commands of each counted kind the shards have carried out so far."""
-        found = [client.admin.command("serverStatus")["metrics"]["commands"] for client in self._clients]
-        return {name: sum(each[name]["total"] for each in found if name in each) for name in COUNTED_COMMANDS}
+        return count_commands(self._clients)
 
     def _are_complete(self, submitted: int) -> bool:
         mails = self._count("notification", "deliveries", {}) - self._mails_before

@@ -3,15 +3,16 @@
 import subprocess
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import repeat
 from pathlib import Path
 from typing import Final
 
 from devstack import binaries
 from ops.errors import OpsError
-from verify.bench.closed_loop import MeasurementTimes, used_cpu_s
+from verify.bench.closed_loop import MeasurementTimes
+from verify.bench.process_cpu import cpu_shares, read_cpu_by_process
 from verify.bench.samples import LoadSample
 
 HTTP_CONNECTIONS: Final = 4
@@ -22,10 +23,13 @@ GRPC_HEADERS: Final = ("content-type: application/grpc", "te: trailers")
 
 @dataclass(frozen=True)
 class HttpLoadPlan:
-    """GETs of these URLs in turn, or POSTs of `body` to the first of them if there is one."""
+    """GETs of these URLs in turn, or POSTs of `body` to the first of them if there is one.
+
+    `processes` are those whose CPU is counted: their IDs by name.
+    """
 
     urls: Sequence[str]
-    pids: tuple[int, ...]
+    processes: Mapping[str, int]
     body: bytes | None = None
     headers: tuple[str, ...] = ()
 
@@ -37,14 +41,19 @@ def grpc_frame(message: bytes) -> bytes:
 
 def run_http_load(plan: HttpLoadPlan, pace: MeasurementTimes) -> LoadSample:
     """Warm up, then measure. Raises OpsError when h2load fails."""
+    measure_http_load(plan, max(1, round(pace.warm_up_s)))
+    return measure_http_load(plan, max(1, round(pace.window_s)))
+
+
+def measure_http_load(plan: HttpLoadPlan, seconds: int) -> LoadSample:
+    """Measure without a warm-up. Raises OpsError when h2load fails."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        _run_h2load(plan, max(1, round(pace.warm_up_s)), folder)
-        before_s = used_cpu_s(plan.pids)
-        seconds = max(1, round(pace.window_s))
-        _run_h2load(plan, seconds, folder)
-        used_s = used_cpu_s(plan.pids) - before_s
-        return parse_http_load_log((folder / "calls.tsv").read_text().splitlines(), seconds, used_s)
+        before = read_cpu_by_process(plan.processes)
+        _run_h2load(plan, seconds, Path(name))
+        shares = cpu_shares(before, read_cpu_by_process(plan.processes))
+        lines = (Path(name) / "calls.tsv").read_text().splitlines()
+    sample = parse_http_load_log(lines, seconds, sum(share.cpu_s for share in shares))
+    return replace(sample, shares=shares if len(shares) > 1 else ())
 
 
 def parse_http_load_log(lines: Iterable[str], window_s: float, used_s: float) -> LoadSample:
@@ -62,7 +71,6 @@ def parse_http_load_log(lines: Iterable[str], window_s: float, used_s: float) ->
 
 def _run_h2load(plan: HttpLoadPlan, seconds: int, folder: Path) -> None:
     log = folder / "calls.tsv"
-    log.unlink(missing_ok=True)
     (folder / "urls").write_text("\n".join(plan.urls) + "\n")
     options = [
         f"-c{HTTP_CONNECTIONS}",

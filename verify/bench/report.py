@@ -16,20 +16,22 @@ from rich.markup import escape
 from rich.table import Table
 
 from ops.console import console
-from verify.bench.samples import BenchmarkResult, LoadSample, ratio
+from verify.bench.samples import BenchmarkResult, LoadSample, percentile, ratio
 
 COLUMNS = (
     "what",
     "req/s",
     "req/CPU-s",
+    "CPU µs",
     "p50 ms",
     "p99 ms",
     "req/s of baseline",
     "req/CPU-s of baseline",
     "failed",
+    "load",
     "CPU counted",
 )
-SHARE_COLUMNS = ("CPU by process", "ms per call", "events per call", "events/CPU-s")
+SHARE_COLUMNS = ("CPU by process", "µs per call", "events per call", "events/CPU-s")
 TEXT_COLUMNS = ("what", "CPU counted", "CPU by process")
 NO_VALUE = "-"
 
@@ -105,7 +107,7 @@ class BenchmarkReport:
             "title": result.title,
             "baseline": result.baseline,
             "requests_per_s": _json_number(sample.per_s),
-            "cpu_us": _json_number(1e6 / sample.per_cpu_s if sample.per_cpu_s else math.nan),
+            "cpu_us": _json_number(sample.cpu_us),
             "cpu_counted": result.cpu_of,
             "p50_ms": _json_number(sample.latency_ms(0.50)),
             "p99_ms": _json_number(sample.latency_ms(0.99)),
@@ -113,9 +115,19 @@ class BenchmarkReport:
             "share_per_cpu_s": _json_number(ratio(sample.per_cpu_s, baseline.per_cpu_s))
             if baseline
             else None,
+            "load_before": _json_number(result.load),
             "failures": dict(sample.failures),
             "cpu_shares": [asdict(share) for share in sample.shares],
             "commands_per_call": dict(sample.commands),
+            "hit_rates": {layer: _json_number(rate) for layer, rate in sample.hit_rates.items()},
+            "kinds": {
+                kind: {
+                    "requests": len(latencies_s),
+                    "p50_ms": _json_number(percentile(latencies_s, 0.50) * 1000),
+                    "p99_ms": _json_number(percentile(latencies_s, 0.99) * 1000),
+                }
+                for kind, latencies_s in sample.kinds.items()
+            },
         }
 
     def rows(self) -> Iterator[tuple[str, ...]]:
@@ -128,11 +140,13 @@ class BenchmarkReport:
                 result.title,
                 _format_number(sample.per_s),
                 _format_number(sample.per_cpu_s),
+                _format_number(sample.cpu_us),
                 _format_number(sample.latency_ms(0.50)),
                 _format_number(sample.latency_ms(0.99)),
                 _format_share(ratio(sample.per_s, beside.per_s)) if beside else NO_VALUE,
                 _format_share(ratio(sample.per_cpu_s, beside.per_cpu_s)) if beside else NO_VALUE,
                 str(sample.failed),
+                _format_number(result.load),
                 result.cpu_of,
             )
 
@@ -143,11 +157,7 @@ class BenchmarkReport:
         yield "the stack holds " + ", ".join(f"{count:,} {what}" for what, count in self.stack_holds.items())
         yield f"{self.seconds:g} s a row, after a warm-up"
         for result in self.results:
-            if result.sample.commands:
-                counted = (f"{name} {count:.2f}" for name, count in result.sample.commands.items())
-                yield f"{result.title}: commands of MongoDB per call: {', '.join(counted)}"
-            if result.sample.window_s < self.seconds * 0.95:
-                yield f"{result.title}: the prepared calls lasted {result.sample.window_s:.1f} s only"
+            yield from (f"{result.title}: {note}" for note in _sample_notes(result.sample, self.seconds))
 
     def failures(self) -> Iterator[str]:
         """Yield the reasons of failed calls, warm-up included; none when none failed."""
@@ -158,11 +168,11 @@ class BenchmarkReport:
 
 def share_rows(result: BenchmarkResult) -> Iterator[tuple[str, ...]]:
     """Yield what each process used for one call of a row, the largest first."""
-    calls = len(result.sample.latencies_s)
+    calls = result.sample.successes
     for share in result.sample.shares:
         yield (
             f"{result.title}: {share.name}",
-            _format_figure(ratio(share.cpu_s * 1000, calls)),
+            _format_number(ratio(share.cpu_s * 1e6, calls)),
             _format_figure(ratio(share.events, calls)) if share.events else NO_VALUE,
             _format_number(share.events_per_cpu_s) if share.events else NO_VALUE,
         )
@@ -178,6 +188,20 @@ def save_markdown_report(report: BenchmarkReport, path: Path) -> None:
     """Write the report as Markdown."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(report.markdown())
+
+
+def _sample_notes(sample: LoadSample, seconds: float) -> Iterator[str]:
+    for kind, latencies_s in sample.kinds.items():
+        p50, p99 = (_format_number(percentile(latencies_s, share) * 1000) for share in (0.50, 0.99))
+        yield f"{kind}: {len(latencies_s):,} calls, p50 {p50} ms, p99 {p99} ms"
+    if sample.hit_rates:
+        rates = (f"{layer} {_format_share(rate)}" for layer, rate in sample.hit_rates.items())
+        yield f"answered of the reads that reach a layer: {', '.join(rates)}"
+    if sample.commands:
+        counted = (f"{name} {count:.2f}" for name, count in sample.commands.items())
+        yield f"commands of MongoDB per call: {', '.join(counted)}"
+    if not sample.counted and sample.window_s < seconds * 0.95:
+        yield f"the prepared calls lasted {sample.window_s:.1f} s only"
 
 
 def _by_frequency(sample: LoadSample) -> Iterable[tuple[str, int]]:

@@ -28,7 +28,9 @@ class LoadSample:
     """One measurement: the answers within a window, and the serving processes' CPU during it.
 
     `latencies_s` holds the successful calls only; `failures` counts the others by reason, with those of the
-    warm-up. `shares` and `commands`, by MongoDB's name, are of all calls, where they were counted.
+    warm-up. Where they were counted, `shares` is the CPU by process, `commands` the commands of MongoDB per
+    call by name, `hit_rates` the share of the reads reaching a cache that it answers, and `kinds` the
+    latencies by kind of call. `counted` is the number of successes that have no latencies.
     """
 
     window_s: float
@@ -37,16 +39,29 @@ class LoadSample:
     failures: Mapping[str, int] = field(default_factory=dict)
     shares: Sequence[ProcessShare] = ()
     commands: Mapping[str, float] = field(default_factory=dict)
+    hit_rates: Mapping[str, float] = field(default_factory=dict)
+    kinds: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    counted: int = 0
+
+    @property
+    def successes(self) -> int:
+        """The number of successful calls."""
+        return self.counted or len(self.latencies_s)
 
     @property
     def per_s(self) -> float:
         """Successful calls a second."""
-        return len(self.latencies_s) / self.window_s
+        return self.successes / self.window_s
 
     @property
     def per_cpu_s(self) -> float:
         """Successful calls per second of the servers' CPU; infinite when that was too little to measure."""
-        return len(self.latencies_s) / self.cpu_s if self.cpu_s > 0 else math.inf
+        return self.successes / self.cpu_s if self.cpu_s > 0 else math.inf
+
+    @property
+    def cpu_us(self) -> float:
+        """Microseconds of the servers' CPU for each successful call; NaN without one."""
+        return ratio(self.cpu_s * 1e6, self.successes)
 
     @property
     def failed(self) -> int:
@@ -60,13 +75,17 @@ class LoadSample:
 
 @dataclass(frozen=True)
 class BenchmarkResult:
-    """A measured row, with the name of the row that it is compared to, if any."""
+    """A measured row, with the name of the row that it is compared to, if any.
+
+    `load` is the machine's load average of the minute before.
+    """
 
     name: str
     title: str
     cpu_of: str
     sample: LoadSample
     baseline: str | None = None
+    load: float = math.nan
 
 
 def percentile(values: Sequence[float], share: float) -> float:

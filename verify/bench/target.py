@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 import grpc
 from pymongo import MongoClient
 
-from devstack import mongo
+from devstack import mongo, redis_cluster
 from devstack.credentials import Credentials
 from devstack.supervisor import SupervisorClient
 from devstack.topology import Topology
@@ -48,12 +48,21 @@ class BenchmarkTarget:
 
     def process_ids(self, *processes: str) -> tuple[int, ...]:
         """Return the process IDs of some of the stack's processes."""
-        return tuple(self.pids_by_process[process] for process in processes)
+        return tuple(self.processes(*processes).values())
+
+    def processes(self, *names: str) -> dict[str, int]:
+        """Return some of the stack's processes: their IDs by name."""
+        return {name: self.pids_by_process[name] for name in names}
 
     @property
     def mongods(self) -> list[str]:
         """Return the names of all MongoDB processes."""
         return [process.name for process in mongo.mongod_processes(self.topology)]
+
+    @property
+    def redis_nodes(self) -> list[str]:
+        """Return the names of all Redis processes."""
+        return [process.name for process in redis_cluster.redis_processes(self.topology, self.credentials)]
 
     def grpc_address(self, service: str) -> str:
         """Return `host:port` of a service's gRPC server."""

@@ -13,9 +13,11 @@ from verify.bench import rows
 from verify.bench.closed_loop import MeasurementTimes
 from verify.bench.echo_server import running_echo_server
 from verify.bench.report import BenchmarkReport, Machine, save_json_report, save_markdown_report
+from verify.bench.samples import BenchmarkResult
 from verify.bench.target import BenchmarkTarget, require_seeded_stack
 
 MAX_WARM_UP_S = 2.0
+ROWS_ONLY_BY_NAME = [row.name for row in rows.BENCHMARK_ROWS if row.only_by_name]
 
 
 def register(app: typer.Typer) -> None:
@@ -29,7 +31,11 @@ def bench(
     seconds: Annotated[float, typer.Option(min=1, max=300, help="How long each row is measured.")] = 6,
     only: Annotated[
         list[str] | None,
-        typer.Option(help="Measure this row and its baseline; may be repeated.", metavar="ROW"),
+        typer.Option(
+            help="Measure this row and its baseline; may be repeated. "
+            f"These take long and are measured only so: {', '.join(ROWS_ONLY_BY_NAME)}.",
+            metavar="ROW",
+        ),
     ] = None,
     markdown: Annotated[Path | None, typer.Option(help="Also write the table here.", metavar="FILE")] = None,
     as_json: Annotated[
@@ -48,16 +54,16 @@ def bench(
         save_json_report(report, as_json)
 
 
-def _measure_rows(found: Topology, wanted: list[rows.BenchmarkRow], seconds: float) -> BenchmarkReport:
+def _measure_rows(found: Topology, wanted: list[rows.AnyRow], seconds: float) -> BenchmarkReport:
     steps, machine = StepProgress(), Machine.current()
     pace = MeasurementTimes(seconds, warm_up_s=min(MAX_WARM_UP_S, seconds / 2))
     if any(row.uses_h2load for row in wanted):
         binaries.install_h2load(steps.note)
-    results = []
+    results: list[BenchmarkResult] = []
     with running_echo_server() as echo:
         field = BenchmarkTarget.connect(found, echo)
         holds = field.count_documents()
         for row in wanted:
             with steps.step(row.title):
-                results.append(row.result(field, pace))
+                results += row.results(field, pace)
     return BenchmarkReport(machine, holds, seconds, results)

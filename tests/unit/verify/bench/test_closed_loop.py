@@ -14,8 +14,8 @@ from verify.bench.closed_loop import (
     CallsExhaustedError,
     MeasurementTimes,
     run_closed_loop,
-    used_cpu_s,
 )
+from verify.bench.process_cpu import used_cpu_s
 
 BRIEFLY = MeasurementTimes(window_s=0.2, warm_up_s=0.05)
 

@@ -1,5 +1,8 @@
 """The requests, the figures of h2load's log, and the chosen rows."""
 
+from dataclasses import replace
+from typing import cast
+
 import pytest
 
 from internshipconnect.common.v1.common_pb2 import Location
@@ -11,8 +14,9 @@ from verify.bench.closed_loop import MeasurementTimes
 from verify.bench.echo_server import ECHO_METHOD, running_echo_server
 from verify.bench.grpc_load import GrpcLoadPlan, PreparedCall
 from verify.bench.http_load import grpc_frame, parse_http_load_log
-from verify.bench.samples import ratio
+from verify.bench.samples import LoadSample, ratio
 from verify.bench.search_queries import build_search_requests, misspell
+from verify.bench.target import BenchmarkTarget
 
 LISTING = pb.Internship(
     title="Backend Engineering Intern",
@@ -49,7 +53,13 @@ def test_short_words_are_not_misspelt() -> None:
 def test_a_row_that_is_asked_for_brings_its_baseline() -> None:
     assert [row.name for row in rows.select_rows(["login"])] == ["argon2", "login"]
     assert [row.name for row in rows.select_rows(["get", "search"])] == ["echo", "get", "search"]
-    assert rows.select_rows([]) == list(rows.BENCHMARK_ROWS)
+
+
+def test_rows_that_take_long_are_measured_only_by_their_names() -> None:
+    measured = {row.name for row in rows.select_rows([])}
+    assert not measured & {"filters", "mix", "seed"}
+    assert {"chain", "signed-in", "two-processes", "submit-handled"} <= measured
+    assert [row.name for row in rows.select_rows(["mix", "filters"])] == ["mix", "filters"]
 
 
 def test_a_row_that_does_not_exist_is_answered_with_those_that_do() -> None:
@@ -78,15 +88,40 @@ def test_the_echo_answers_the_load_and_an_unknown_method_is_counted_as_failed() 
     with running_echo_server() as echo:
         answered = run_in_child_process(
             grpc_load.run_grpc_load,
-            GrpcLoadPlan(echo.target, ECHO_METHOD, [PreparedCall(b"")], 4, (echo.pid,)),
+            GrpcLoadPlan([echo.target], ECHO_METHOD, [PreparedCall(b"")], 4, (echo.pid,)),
             pace,
         )
         refused = run_in_child_process(
             grpc_load.run_grpc_load,
-            GrpcLoadPlan(echo.target, "/no/such", [PreparedCall(b"")], 4, (echo.pid,)),
+            GrpcLoadPlan([echo.target], "/no/such", [PreparedCall(b"")], 4, (echo.pid,)),
             pace,
         )
     assert answered.per_s > 0
     assert answered.failures == {}
     assert refused.per_s == 0
     assert [reason.partition(":")[0] for reason in refused.failures] == ["UNIMPLEMENTED"]
+
+
+def test_calls_go_to_all_targets() -> None:
+    pace = MeasurementTimes(window_s=0.5, warm_up_s=0.1)
+    with running_echo_server() as one, running_echo_server("native") as other:
+        both = GrpcLoadPlan([one.target, other.target], ECHO_METHOD, [PreparedCall(b"")], 4, (one.pid,))
+        found = run_in_child_process(grpc_load.run_grpc_load, both, pace)
+        alone = replace(both, targets=[one.target, "127.0.0.1:1"])
+        partly = run_in_child_process(grpc_load.run_grpc_load, alone, pace)
+    assert found.failures == {}
+    assert [reason.partition(":")[0] for reason in partly.failures] == ["UNAVAILABLE"]
+
+
+def test_variants_are_rows_beside_the_first_of_them() -> None:
+    samples = {"all": LoadSample(1.0, 0.1, [0.1]), "without-jwt": LoadSample(1.0, 0.05, [0.1])}
+    row = rows.VariantRows(
+        "filters", {name: f"edge: {name}" for name in samples}, "envoy", lambda _field, _pace: samples
+    )
+    whole, without = row.results(cast(BenchmarkTarget, None), MeasurementTimes(1.0, 0.1))
+    assert (whole.name, whole.baseline) == ("filters:all", None)
+    assert (without.name, without.title, without.baseline) == (
+        *("filters:without-jwt", "edge: without-jwt"),
+        "filters:all",
+    )
+    assert without.sample is samples["without-jwt"]
