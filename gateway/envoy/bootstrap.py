@@ -13,6 +13,8 @@ from gateway.xds.nodes import ADS_CLUSTER, GATEWAY_GROUP
 
 MAX_CONNECTIONS: Final = 20_000
 MAX_HEAP_BYTES: Final = 1024 * 1024 * 1024
+OPS_LISTENER: Final = "ops"
+_ADMIN_CLUSTER: Final = "admin"
 _FIXED_HEAP_MONITOR: Final = "envoy.resource_monitors.fixed_heap"
 _API_TYPES: Final = {"state of the world": "GRPC", "delta": "DELTA_GRPC"}
 
@@ -26,6 +28,11 @@ class EnvoyNode:
     admin: tuple[str, int]
     control_plane: tuple[str, int]
     variant: Literal["state of the world", "delta"] = "delta"
+    ops: tuple[str, int] | None = None
+    """Where it answers `/health`, `/ready` and `/metrics`, as every process does; None: nowhere.
+
+    These lead to the administration, which listens where nobody else reaches it.
+    """
 
 
 def build_bootstrap(node: EnvoyNode) -> dict[str, Any]:
@@ -33,11 +40,11 @@ def build_bootstrap(node: EnvoyNode) -> dict[str, Any]:
     fields = {
         "node": {"id": node.id, "cluster": GATEWAY_GROUP, "locality": {"region": node.region}},
         "admin": {"address": socket_address(*node.admin)},
-        "static_resources": {"clusters": [static_cluster(ADS_CLUSTER, *node.control_plane)]},
+        "static_resources": _static_resources(node),
         "dynamic_resources": {
             "ads_config": _ads_config(node),
-            "cds_config": ads_config_source(),
-            "lds_config": ads_config_source(),
+            "cds_config": _first_config_source(node),
+            "lds_config": _first_config_source(node),
         },
         "bootstrap_extensions": [
             typed_extension("envoy.bootstrap.internal_listener", envoy_types.INTERNAL_LISTENERS),
@@ -50,6 +57,58 @@ def build_bootstrap(node: EnvoyNode) -> dict[str, Any]:
         parse_message(fields, Bootstrap), preserving_proto_field_name=True
     )
     return checked
+
+
+def _first_config_source(node: EnvoyNode) -> dict[str, Any]:
+    """Return the source of clusters and listeners.
+
+    With an ops port Envoy waits for both without end: it would otherwise say that it is ready after half a
+    minute without the control plane, with no listener for clients.
+    """
+    source = ads_config_source()
+    return source if node.ops is None else {**source, "initial_fetch_timeout": "0s"}
+
+
+def _static_resources(node: EnvoyNode) -> dict[str, Any]:
+    clusters = [static_cluster(ADS_CLUSTER, *node.control_plane)]
+    if node.ops is None:
+        return {"clusters": clusters}
+    return {"clusters": [*clusters, _admin_cluster(node.admin)], "listeners": [_ops_listener(node.ops)]}
+
+
+def _admin_cluster(address: tuple[str, int]) -> dict[str, Any]:
+    member = {"endpoint": {"address": socket_address(*address)}}
+    return {
+        "name": _ADMIN_CLUSTER,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "load_assignment": {"cluster_name": _ADMIN_CLUSTER, "endpoints": [{"lb_endpoints": [member]}]},
+    }
+
+
+def _ops_listener(address: tuple[str, int]) -> dict[str, Any]:
+    """Return the listener of the ops port: `/ready` says no while Envoy starts and while it drains."""
+    routes = [
+        {"match": {"path": "/health"}, "direct_response": {"status": 200}},
+        *(
+            {"match": {"path": path}, "route": {"cluster": _ADMIN_CLUSTER, "prefix_rewrite": admin_path}}
+            for path, admin_path in (("/ready", "/ready"), ("/metrics", "/stats/prometheus"))
+        ),
+    ]
+    manager = typed_extension(
+        "envoy.filters.network.http_connection_manager",
+        envoy_types.HTTP_CONNECTION_MANAGER,
+        stat_prefix=OPS_LISTENER,
+        http_filters=[typed_extension("envoy.filters.http.router", envoy_types.ROUTER)],
+        route_config={"virtual_hosts": [{"name": OPS_LISTENER, "domains": ["*"], "routes": routes}]},
+    )
+    return {
+        "name": OPS_LISTENER,
+        "address": socket_address(*address),
+        "ignore_global_conn_limit": True,
+        "bypass_overload_manager": True,
+        "filter_chains": [{"filters": [manager]}],
+    }
 
 
 def _ads_config(node: EnvoyNode) -> dict[str, Any]:

@@ -340,3 +340,16 @@ def test_the_bootstrap_says_where_the_control_plane_is_and_nothing_of_services()
         assert found["node"]["locality"] == {"region": "north"}
         assert found["dynamic_resources"]["ads_config"]["api_type"] == api
         assert [cluster["name"] for cluster in found["static_resources"]["clusters"]] == ["control-plane"]
+
+
+def test_an_ops_port_answers_health_readiness_and_metrics_and_nothing_else_of_the_administration() -> None:
+    node = EnvoyNode("g1", "north", ("127.0.0.1", 9901), ("10.0.0.9", 5009), ops=("0.0.0.0", 6007))
+    (listener,) = build_bootstrap(node)["static_resources"]["listeners"]
+    manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
+    routes = manager["route_config"]["virtual_hosts"][0]["routes"]
+    assert {route["match"]["path"]: route.get("route", {}).get("prefix_rewrite") for route in routes} == {
+        "/health": None,
+        "/ready": "/ready",
+        "/metrics": "/stats/prometheus",
+    }
+    assert listener["address"]["socket_address"]["port_value"] == 6007
