@@ -1,6 +1,6 @@
 # The front door. Every target is one line; the command `ic` does the work.
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs shell test thorough fuzz lint demo bench chaos seed stubs
+.PHONY: help up down status logs shell test thorough fuzz lint chart demo bench chaos seed stubs
 
 IC := .venv/bin/ic
 ARGS ?=
@@ -37,6 +37,9 @@ fuzz: .venv/.installed ## Send hostile requests to a stack of their own; ARGS="-
 
 lint: .venv/.installed ## Check style, types, contracts and the direction of imports
 	@$(IC) lint $(ARGS)
+
+chart: .venv/.installed ## Render the Helm chart with every set of values and check it; ARGS=--write renews what is generated
+	@$(IC) chart $(ARGS)
 
 demo: .venv/.installed ## Walk the main journey against the running stack
 	@$(IC) demo $(ARGS)

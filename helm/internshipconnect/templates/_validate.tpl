@@ -1,0 +1,48 @@
+{{/* What the schema cannot see. All problems are told at once, each with the path of the value. */}}
+{{- define "ic.validate" -}}
+{{- $values := .Values -}}
+{{- $problems := list -}}
+{{- if not $values.secrets.source -}}
+  {{- $problems = append $problems "secrets.source: say where the secrets come from, `existing` or `externalSecrets`" -}}
+{{- end -}}
+{{- if eq $values.secrets.source "externalSecrets" -}}
+  {{- if not $values.secrets.externalSecrets.storeName -}}
+    {{- $problems = append $problems "secrets.externalSecrets.storeName: name the store that holds the secrets" -}}
+  {{- end -}}
+  {{- if not (.Capabilities.APIVersions.Has "external-secrets.io/v1/ExternalSecret") -}}
+    {{- $problems = append $problems "secrets.source: `externalSecrets` needs the External Secrets Operator; this cluster does not know external-secrets.io/v1" -}}
+  {{- end -}}
+{{- end -}}
+{{- if and (eq $values.workers.scaler "keda") (not (.Capabilities.APIVersions.Has "keda.sh/v1alpha1/ScaledObject")) -}}
+  {{- $problems = append $problems "workers.scaler: `keda` needs KEDA; this cluster does not know keda.sh/v1alpha1" -}}
+{{- end -}}
+{{- if not $values.publicUrl -}}
+  {{- $problems = append $problems "publicUrl: give the gateway's address as users see it, such as https://api.example.com" -}}
+{{- end -}}
+{{- if not $values.bundledStores.enabled -}}
+  {{- if not $values.stores.shards }}{{ $problems = append $problems "stores.shards: name a shard, or set bundledStores.enabled for a look" }}{{ end -}}
+  {{- if not $values.stores.redis }}{{ $problems = append $problems "stores.redis: name some nodes of the Redis Cluster" }}{{ end -}}
+  {{- if not $values.smtp.host }}{{ $problems = append $problems "smtp.host: name the mail server" }}{{ end -}}
+{{- end -}}
+{{- if $values.requireDigests -}}
+  {{- range $name := list "image" "envoyImage" -}}
+    {{- if not (get $values $name).digest }}{{ $problems = append $problems (printf "%s.digest: requireDigests is set, so give sha256:..." $name) }}{{ end -}}
+  {{- end -}}
+{{- end -}}
+{{- range $kind := list "serving" "workers" -}}
+  {{- $own := get $values $kind -}}
+  {{- if gt (int $own.minReplicas) (int $own.maxReplicas) -}}
+    {{- $problems = append $problems (printf "%s.minReplicas: %v is more than %s.maxReplicas, %v" $kind $own.minReplicas $kind $own.maxReplicas) -}}
+  {{- end -}}
+{{- end -}}
+{{- $components := include "ic.components" . | fromJson -}}
+{{- range $name, $own := $values.components -}}
+  {{- $options := (get $components $name).options -}}
+  {{- if and (or $own.minReplicas $own.maxReplicas) (gt (int $options.minReplicas) (int $options.maxReplicas)) -}}
+    {{- $problems = append $problems (printf "components.%s.minReplicas: %v is more than its maxReplicas, %v" $name $options.minReplicas $options.maxReplicas) -}}
+  {{- end -}}
+{{- end -}}
+{{- with $problems -}}
+{{- fail (printf "these values do not fit together:\n  %s\n" (join "\n  " .)) -}}
+{{- end -}}
+{{- end -}}

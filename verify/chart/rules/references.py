@@ -1,0 +1,143 @@
+"""Rules about references among manifests: the named object exists."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from verify.chart.manifests import ChartRelease, Manifest, PodTemplate, describe, match_labels
+
+
+def find_selectors_without_pods(release: ChartRelease) -> Iterator[str]:
+    """Find selectors without pods, and workloads whose selector finds pods of others."""
+    for manifest in release.manifests:
+        selector = _selector(manifest)
+        if selector is None:
+            continue
+        found = release.pods_selected(selector)
+        if not found:
+            yield f"{describe(manifest)}: its selector finds no pods"
+        elif manifest["kind"] in ("Deployment", "StatefulSet") and {str(each) for each in found} != {
+            describe(manifest)
+        }:
+            yield f"{describe(manifest)}: its selector finds pods of others: {', '.join(map(str, found))}"
+
+
+def find_unknown_scale_targets(release: ChartRelease) -> Iterator[str]:
+    """Find autoscalers whose target, or a container that a metric names, does not exist."""
+    workloads = {each.name: each for each in release.pod_templates() if each.kind == "Deployment"}
+    for scaler in release.of_kind("HorizontalPodAutoscaler", "ScaledObject"):
+        target = workloads.get(scaler["spec"]["scaleTargetRef"]["name"])
+        if target is None:
+            yield f"{describe(scaler)}: there is no Deployment {scaler['spec']['scaleTargetRef']['name']}"
+            continue
+        containers = {container["name"] for container in target.containers}
+        for metric in scaler["spec"].get("metrics", ()):
+            named = metric.get("containerResource", {}).get("container")
+            if named is not None and named not in containers:
+                yield f"{describe(scaler)}: {target} has no container {named}"
+
+
+def find_unknown_ports(release: ChartRelease) -> Iterator[str]:
+    """Find ports of Services, probes and ServiceMonitors that the pods do not have."""
+    for service in release.of_kind("Service"):
+        for template in release.pods_selected(service["spec"]["selector"]):
+            for port in service["spec"]["ports"]:
+                yield from _check_port(describe(service), port["targetPort"], template)
+    for template in release.pod_templates():
+        for container in template.containers:
+            for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+                handler = container.get(probe, {})
+                for action in ("httpGet", "tcpSocket"):
+                    if action in handler:
+                        yield from _check_port(f"{template}: {probe}", handler[action]["port"], template)
+    services = list(release.of_kind("Service"))
+    for monitor in release.of_kind("ServiceMonitor"):
+        wanted = match_labels(monitor["spec"]["selector"])
+        found = [each for each in services if wanted.items() <= each["metadata"]["labels"].items()]
+        names = {port["name"] for each in found for port in each["spec"]["ports"]}
+        for endpoint in monitor["spec"]["endpoints"]:
+            if endpoint["port"] not in names:
+                yield f"{describe(monitor)}: no Service that it selects has a port {endpoint['port']}"
+
+
+def find_unknown_objects(release: ChartRelease) -> Iterator[str]:
+    """Find ConfigMaps, Secrets, keys, ServiceAccounts and PriorityClasses that nobody makes."""
+    config_maps = {each["metadata"]["name"]: set(each["data"]) for each in release.of_kind("ConfigMap")}
+    secrets = _known_secrets(release)
+    accounts = release.names_of("ServiceAccount")
+    classes = release.names_of("PriorityClass")
+    for template in release.pod_templates():
+        account = template.spec.get("serviceAccountName")
+        if account is not None and account not in accounts:
+            yield f"{template}: there is no ServiceAccount {account}"
+        priority = template.spec.get("priorityClassName")
+        if priority is not None and classes and priority not in classes:
+            yield f"{template}: there is no PriorityClass {priority}"
+        for kind, name, keys in _references(template):
+            known = config_maps if kind == "ConfigMap" else secrets
+            if name not in known:
+                yield f"{template}: there is no {kind} {name}"
+                continue
+            for key in keys - (known[name] or keys):
+                yield f"{template}: the {kind} {name} has no key {key}"
+
+
+def find_unmounted_volumes(release: ChartRelease) -> Iterator[str]:
+    """Find mounts without a volume, and volumes without a mount."""
+    for template in release.pod_templates():
+        claims = {"data"} if template.kind == "StatefulSet" else set()
+        volumes = {each["name"] for each in template.spec.get("volumes", ())}
+        mounts = {
+            each["name"] for container in template.containers for each in container.get("volumeMounts", ())
+        }
+        if missing := sorted(mounts - volumes - claims):
+            yield f"{template}: mounts volumes that it has not: {', '.join(missing)}"
+        if unused := sorted(volumes - mounts):
+            yield f"{template}: has volumes that it does not mount: {', '.join(unused)}"
+
+
+def _selector(manifest: Manifest) -> Mapping[str, str] | None:
+    spec = manifest.get("spec", {})
+    match manifest["kind"]:
+        case "Deployment" | "StatefulSet" | "PodDisruptionBudget":
+            return match_labels(spec["selector"])
+        case "NetworkPolicy":
+            return match_labels(spec["podSelector"])
+        case "Service":
+            selector: Mapping[str, str] = spec["selector"]
+            return selector
+    return None
+
+
+def _check_port(place: str, port: str | int, template: PodTemplate) -> Iterator[str]:
+    ports = template.container_ports()
+    if port not in ports and port not in ports.values():
+        yield f"{place}: {template} has no port {port}"
+
+
+def _known_secrets(release: ChartRelease) -> dict[str, set[str] | None]:
+    """Return the keys of each Secret by its name; None for one whose keys nobody tells."""
+    found: dict[str, set[str] | None] = dict.fromkeys(release.external_secrets)
+    for each in release.of_kind("ExternalSecret"):
+        found[each["spec"]["target"]["name"]] = {entry["secretKey"] for entry in each["spec"]["data"]}
+    return found
+
+
+def _references(template: PodTemplate) -> Iterator[tuple[str, str, set[str]]]:
+    """Return kind, name and keys of each ConfigMap and Secret that the pods read."""
+    for container in template.containers:
+        for variable in container.get("env", ()):
+            source = variable.get("valueFrom", {})
+            for field, kind in (("secretKeyRef", "Secret"), ("configMapKeyRef", "ConfigMap")):
+                if field in source:
+                    yield kind, source[field]["name"], {source[field]["key"]}
+    for volume in template.spec.get("volumes", ()):
+        for source in (volume, *volume.get("projected", {}).get("sources", ())):
+            yield from _volume_references(source)
+
+
+def _volume_references(source: Mapping[str, Any]) -> Iterator[tuple[str, str, set[str]]]:
+    for field, kind, name in (("secret", "Secret", "secretName"), ("configMap", "ConfigMap", "name")):
+        if field in source:
+            found = source[field]
+            keys = {item["key"] for item in found.get("items", ())}
+            yield kind, found.get(name) or found["name"], keys
