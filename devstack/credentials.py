@@ -1,43 +1,33 @@
 """The secrets of one stack: generated once, stored in files that only their owner can read, never printed."""
 
-import base64
 import os
-import secrets
 from pathlib import Path
 from typing import Self
 
 from pydantic import BaseModel, Field
 
 from devstack.topology import Topology
+from ops.secret_values import new_key, new_password
 
 OWNER_ONLY_MODE = 0o600
-KEY_BYTES = 32
-
-
-def _new_password() -> str:
-    return secrets.token_hex(20)
-
-
-def _new_key() -> str:
-    return base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
 
 
 class ServiceSecrets(BaseModel):
     """The secrets of one service."""
 
-    mongo_password: str = Field(default_factory=_new_password, repr=False)
-    data_key: str = Field(default_factory=_new_key, repr=False)
+    mongo_password: str = Field(default_factory=new_password, repr=False)
+    data_key: str = Field(default_factory=new_key, repr=False)
 
 
 class Credentials(BaseModel):
     """All passwords and symmetric keys of one stack."""
 
-    mongo_admin_password: str = Field(default_factory=_new_password, repr=False)
-    mongo_key: str = Field(default_factory=_new_key, repr=False)
-    redis_password: str = Field(default_factory=_new_password, repr=False)
-    rabbit_password: str = Field(default_factory=_new_password, repr=False)
-    erlang_cookie: str = Field(default_factory=_new_password, repr=False)
-    page_token_key: str = Field(default_factory=_new_key, repr=False)
+    mongo_admin_password: str = Field(default_factory=new_password, repr=False)
+    mongo_key: str = Field(default_factory=new_key, repr=False)
+    redis_password: str = Field(default_factory=new_password, repr=False)
+    rabbit_password: str = Field(default_factory=new_password, repr=False)
+    erlang_cookie: str = Field(default_factory=new_password, repr=False)
+    page_token_key: str = Field(default_factory=new_key, repr=False)
     services: dict[str, ServiceSecrets] = Field(default_factory=dict, repr=False)
 
     @classmethod

@@ -72,7 +72,7 @@ def find_unknown_objects(release: ChartRelease) -> Iterator[str]:
         priority = template.spec.get("priorityClassName")
         if priority is not None and classes and priority not in classes:
             yield f"{template}: there is no PriorityClass {priority}"
-        for kind, name, keys in _references(template):
+        for kind, name, keys in references_of(template):
             known = config_maps if kind == "ConfigMap" else secrets
             if name not in known:
                 yield f"{template}: there is no {kind} {name}"
@@ -122,7 +122,7 @@ def _known_secrets(release: ChartRelease) -> dict[str, set[str] | None]:
     return found
 
 
-def _references(template: PodTemplate) -> Iterator[tuple[str, str, set[str]]]:
+def references_of(template: PodTemplate) -> Iterator[tuple[str, str, set[str]]]:
     """Return kind, name and keys of each ConfigMap and Secret that the pods read."""
     for container in template.containers:
         for variable in container.get("env", ()):
