@@ -36,10 +36,18 @@ def node_tool(name: str) -> Path:
 
 def node_modules() -> Path:
     """Return the folder of the npm packages. Raises OpsError when they cannot be installed."""
+    return _install_node_packages(TOOLS_FOLDER / "node", _LOCKS_FOLDER)
+
+
+def operator_kinds() -> Path:
+    """Return the folder of the npm packages with types of operators' kinds. Raises OpsError."""
+    return _install_node_packages(TOOLS_FOLDER / "operator-kinds", _LOCKS_FOLDER / "operator-kinds")
+
+
+def _install_node_packages(target: Path, locks_folder: Path) -> Path:
     if not has_node():
         raise OpsError("node and npm are needed here: install Node.js 20 or newer")
-    target = TOOLS_FOLDER / "node"
-    locks = (_LOCKS_FOLDER / "package.json", _LOCKS_FOLDER / "package-lock.json")
+    locks = (locks_folder / "package.json", locks_folder / "package-lock.json")
     with _installation_lock(target, locks) as is_missing:
         if is_missing:
             for lock in locks:

@@ -12,6 +12,7 @@ from devstack.toolbox import tools
 from gateway.envoy.bootstrap import EnvoyNode, build_bootstrap
 from ops.errors import OpsError
 from verify.chart.manifests import ChartRelease, describe
+from verify.chart.operator_kinds import find_type_errors
 from verify.chart.rendering import (
     CHART,
     HELM_RELEASES,
@@ -61,6 +62,7 @@ def list_checks(*, is_short: bool) -> list[ChartCheck]:
             for version in versions
         ),
         ChartCheck("committed renders", _compare_renders),
+        *([] if is_short else [ChartCheck("kinds of operators", _check_operator_kinds)]),
         *([] if is_short else [ChartCheck("helm-3 renders the same", _compare_helms)]),
     ]
 
@@ -121,6 +123,12 @@ def _check_rules(case: RenderCase) -> Iterator[str]:
 def _check_schemas(version: str) -> Iterator[str]:
     for case in RENDER_CASES:
         for problem in find_schema_errors(_release(HELM_RELEASES[0], case), version):
+            yield f"{case.name}: {problem}"
+
+
+def _check_operator_kinds() -> Iterator[str]:
+    for case in RENDER_CASES:
+        for problem in find_type_errors(_release(HELM_RELEASES[0], case)):
             yield f"{case.name}: {problem}"
 
 

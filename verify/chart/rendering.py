@@ -19,8 +19,8 @@ HELM_RELEASES: Final = ("helm-4", "helm-3")
 REGIONS: Final = ("eu-central", "us-east", "ap-southeast")
 NAMESPACE: Final = "internships"
 MAX_RELEASE_NAME_CHARS: Final = 53
-_DIGEST: Final = "sha256:" + 64 * "0"
-_KNOWN_KINDS: Final = (
+SAMPLE_DIGEST: Final = "sha256:" + 64 * "0"
+OPERATOR_KINDS: Final = (
     "external-secrets.io/v1/ExternalSecret",
     "keda.sh/v1alpha1/ScaledObject",
     "monitoring.coreos.com/v1/ServiceMonitor",
@@ -45,7 +45,7 @@ class RenderCase:
 
 
 def _production(name: str, region: str, *values: str, is_committed: bool = False) -> RenderCase:
-    digests = (f"image.digest={_DIGEST}", f"envoyImage.digest={_DIGEST}")
+    digests = (f"image.digest={SAMPLE_DIGEST}", f"envoyImage.digest={SAMPLE_DIGEST}")
     return RenderCase(
         name,
         ("values-production.yaml", f"values-{region}.yaml"),
@@ -78,7 +78,7 @@ def render_chart(case: RenderCase, helm: Path, kubernetes: str = "1.37.0") -> st
         *value_options(case),
     ]
     if case.has_operators:
-        command += [f"--api-versions={kind}" for kind in _KNOWN_KINDS]
+        command += [f"--api-versions={kind}" for kind in OPERATOR_KINDS]
     return run_helm(helm, command)
 
 

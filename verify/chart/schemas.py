@@ -11,18 +11,17 @@ from referencing import Registry, Resource
 
 from devstack.toolbox import tools
 from verify.chart.manifests import ChartRelease, Manifest, describe
+from verify.chart.operator_kinds import PACKAGES
 
 KUBERNETES_VERSIONS: Final = tuple(f"1.{minor}" for minor in range(30, 38))
 SHORT_VERSIONS: Final = (KUBERNETES_VERSIONS[0], KUBERNETES_VERSIONS[-1])
-OPERATOR_KINDS: Final = ("ExternalSecret", "ScaledObject", "ServiceMonitor", "PrometheusRule")
-"""Kinds of operators, which Kubernetes has no schema for."""
 
 
 def find_schema_errors(release: ChartRelease, version: str) -> Iterator[str]:
     """Return every error of every manifest; a kind without a schema is one."""
     folder = tools.kubernetes_schemas()
     for manifest in release.manifests:
-        if manifest["kind"] in OPERATOR_KINDS:
+        if manifest["kind"] in PACKAGES:
             continue
         validator = _validator(folder / f"v{version}.0-local-strict", _schema_name(manifest))
         if validator is None:
