@@ -12,7 +12,7 @@ from ops.paths import REPO
 
 PAGES: Final = [REPO / "README.md", *sorted((REPO / "docs").glob("*.md"))]
 NEWCOMER: Final = REPO / "docs" / "newcomer.md"
-_FOLDERS: Final = "protos|chassis|services|gateway|ops|devstack|verify|tests|docs|load-tests"
+_FOLDERS: Final = "protos|chassis|services|gateway|ops|devstack|verify|tests|docs|load-tests|helm"
 _PATH: Final = re.compile(rf"(?<![\w./-])((?:{_FOLDERS})/[\w./<>*{{}},-]*[\w>*}}/])")
 _STEP: Final = re.compile(r"^\| `(?P<file>[\w/.]+\.(?:py|proto|lua))` \| `(?P<name>[\w.]+)` \|", re.MULTILINE)
 
