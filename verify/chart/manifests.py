@@ -55,7 +55,7 @@ class ChartRelease:
     @classmethod
     def parse(cls, text: str, external_secrets: frozenset[str] = frozenset()) -> "ChartRelease":
         """Read what Helm printed."""
-        return cls([each for each in yaml.safe_load_all(text) if each], external_secrets)
+        return cls(read_manifests(text), external_secrets)
 
     def of_kind(self, *kinds: str) -> Iterator[Manifest]:
         """Return the manifests of these kinds."""
@@ -72,6 +72,12 @@ class ChartRelease:
     def pods_selected(self, selector: Labels) -> list[PodTemplate]:
         """Return the pod templates that have all these labels."""
         return [each for each in self.pod_templates() if selector.items() <= each.labels.items()]
+
+
+def read_manifests(text: str) -> list[Manifest]:
+    """Return the documents of what Helm printed, by the parser in C where there is one: ten times as fast."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return [each for each in yaml.load_all(text, Loader=loader) if each]
 
 
 def describe(manifest: Manifest) -> str:

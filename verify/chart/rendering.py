@@ -11,7 +11,7 @@ import yaml
 from devstack.toolbox import tools
 from ops.errors import OpsError
 from ops.paths import REPO
-from verify.chart.manifests import ChartRelease
+from verify.chart.manifests import ChartRelease, Manifest, read_manifests
 
 CHART: Final = REPO / "helm" / "internshipconnect"
 RENDERS: Final = REPO / "helm" / "renders"
@@ -103,10 +103,11 @@ def run_helm(helm: Path, arguments: Sequence[str]) -> str:
 
 def parse_release(case: RenderCase, text: str) -> ChartRelease:
     """Return the release, with the Secrets that its values leave to others."""
-    return ChartRelease.parse(text, external_secrets(text, case))
+    manifests = read_manifests(text)
+    return ChartRelease(manifests, external_secrets(manifests, case))
 
 
-def external_secrets(text: str, case: RenderCase) -> frozenset[str]:
+def external_secrets(manifests: Sequence[Manifest], case: RenderCase) -> frozenset[str]:
     """Return the names of the Secrets that have to exist before this installation."""
     values = merged_values(case)
     made_by_others = {values["gateway"]["tlsSecret"]} - {""}
@@ -114,8 +115,8 @@ def external_secrets(text: str, case: RenderCase) -> frozenset[str]:
         component = "app.kubernetes.io/component"
         names = {
             document["metadata"]["name"].removesuffix(f"-{document['metadata']['labels'][component]}")
-            for document in yaml.safe_load_all(text)
-            if document and document["kind"] == "Deployment"
+            for document in manifests
+            if document["kind"] == "Deployment"
         }
         made_by_others |= {f"{name}-{secret}" for name in names for secret in secret_names()}
     return frozenset(made_by_others)

@@ -27,7 +27,7 @@ def main(gateway: str) -> None:
         if status != expected:
             sys.exit(f"GET {path} answered {status}, not {expected}: {body[:500]!r}")
         print(f"GET {path} answered {status}")
-    data = json.loads(fetch(f"{gateway}/api/v1/internships")[1])["data"]
+    data = json.loads(fetch(f"{gateway}/api/v1/internships")[1]).get("data", [])
     print(f"{len(data)} internships on the first page")
 
 
