@@ -1,19 +1,21 @@
 """The measure of the gateway's filters: its configuration before an echo, whole and without one of them.
 
 Each variant has an Envoy of its own; control plane, limiter and echo are common to all. Tokens and their keys
-are the stack's. The variants are measured in turn, a second each, so that what else the machine does affects
-all alike.
+are the stack's. The variants are measured in turn, a second each, and just before each the whole, so that
+what else the machine does affects both alike.
 """
 
 import json
+import math
 import statistics
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import httpx
 
@@ -29,9 +31,9 @@ from verify.bench.closed_loop import MeasurementTimes
 from verify.bench.constant_read import INTERNSHIP_ID
 from verify.bench.echo_server import running_echo_server
 from verify.bench.filter_control_plane import FilterPlan
-from verify.bench.filter_variants import VARIANTS
+from verify.bench.filter_variants import ALL_FILTERS, VARIANTS
 from verify.bench.http_load import HttpLoadPlan, measure_http_load
-from verify.bench.samples import LoadSample
+from verify.bench.samples import LoadSample, ratio
 from verify.bench.server_process import find_free_ports, running_beside, running_process
 from verify.bench.target import BenchmarkTarget
 
@@ -53,32 +55,51 @@ descriptors:
 """So high that no call is refused, whether or not the variant knows the caller."""
 
 
+class RunPair(NamedTuple):
+    """A run with the whole configuration, and the one of a variant just after it."""
+
+    whole: LoadSample
+    variant: LoadSample
+
+
 def measure_filters(field: BenchmarkTarget, pace: MeasurementTimes) -> dict[str, LoadSample]:
     """Return a sample for each variant; its CPU is that of Envoy for reads of a listing with a token."""
     [reader] = sign_in_seeded_students(field.topology, 1)
     headers = {"authorization": f"Bearer {reader.token}"}
     with _running_variants(field, headers) as plans:
-        rounds: dict[str, list[LoadSample]] = {variant: [] for variant in plans}
         for plan in plans.values():
             measure_http_load(plan, ROUND_S)
-        for number in range(max(1, round(pace.window_s / ROUND_S))):
-            for variant in alternate(list(plans), number):
-                rounds[variant].append(measure_http_load(plans[variant], ROUND_S))
-    return {variant: combine_rounds(samples) for variant, samples in rounds.items()}
+        pairs: dict[str, list[RunPair]] = {variant: [] for variant in VARIANTS if variant != ALL_FILTERS}
+        for _ in range(max(1, round(pace.window_s / ROUND_S))):
+            for variant, measured in pairs.items():
+                whole = measure_http_load(plans[ALL_FILTERS], ROUND_S)
+                measured.append(RunPair(whole, measure_http_load(plans[variant], ROUND_S)))
+    whole = combine_runs([pair.whole for measured in pairs.values() for pair in measured])
+    variants = {variant: combine_pairs(measured, whole) for variant, measured in pairs.items()}
+    return {ALL_FILTERS: whole, **variants}
 
 
-def alternate(variants: Sequence[str], number: int) -> Sequence[str]:
-    """Return the variants in the order of a round: every second one goes backwards."""
-    return variants[::-1] if number % 2 else variants
+def combine_runs(runs: Sequence[LoadSample]) -> LoadSample:
+    """Return one sample of several runs; the CPU of a call is that of the median run."""
+    latencies_s = tuple(chain.from_iterable(each.latencies_s for each in runs))
+    of_a_call_us = [each.cpu_us for each in runs if each.successes]
+    cpu_us = statistics.median(of_a_call_us) if of_a_call_us else 0.0
+    failures = sum((Counter(each.failures) for each in runs), Counter[str]())
+    window_s = sum(each.window_s for each in runs)
+    return LoadSample(window_s, cpu_us * len(latencies_s) / 1e6, latencies_s, dict(failures))
 
 
-def combine_rounds(rounds: Sequence[LoadSample]) -> LoadSample:
-    """Return one sample of several rounds; the CPU of a call is that of the median round."""
-    latencies_s = tuple(chain.from_iterable(each.latencies_s for each in rounds))
-    of_a_call_s = [each.cpu_s / each.successes for each in rounds if each.successes]
-    cpu_s = statistics.median(of_a_call_s) * len(latencies_s) if of_a_call_s else 0.0
-    failures = sum((Counter(each.failures) for each in rounds), Counter[str]())
-    return LoadSample(sum(each.window_s for each in rounds), cpu_s, latencies_s, dict(failures))
+def combine_pairs(pairs: Sequence[RunPair], whole: LoadSample) -> LoadSample:
+    """Return one sample of a variant's runs.
+
+    The CPU of a call is the median of the ratios to the run just before, times that of `whole`: a machine
+    that others use as well is slower now than a minute later.
+    """
+    found = combine_runs([pair.variant for pair in pairs])
+    ratios = [ratio(pair.variant.cpu_us, pair.whole.cpu_us) for pair in pairs]
+    known = [each for each in ratios if math.isfinite(each)]
+    cpu_us = statistics.median(known) * whole.cpu_us if known else 0.0
+    return replace(found, cpu_s=cpu_us * found.successes / 1e6)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from pymongo import MongoClient
 from devstack import mongo
 from ops.errors import OpsError
 from ops.service_names import SERVICES, service_database
+from ops.waiting import wait_until
 from verify.bench import grpc_load
 from verify.bench.child_process import run_in_child_process
 from verify.bench.closed_loop import MeasurementTimes
@@ -22,6 +23,8 @@ from verify.bench.target import BenchmarkTarget
 
 HANDLED_TIMEOUT_S: Final = 300.0
 POLL_INTERVAL_S: Final = 0.25
+QUIET_S: Final = 2.0
+"""Longer than a handled batch takes: without one in this time the workers are idle."""
 MAILS_PER_SUBMIT: Final = 2
 """One to the student, one to the only member of the seeded company."""
 HANDLED_METRIC: Final = "events_handled_total"
@@ -37,8 +40,9 @@ def measure_until_handled(
     is part of the CPU.
 
     Raises:
-        OpsError: the events are not handled within five minutes.
+        OpsError: the events, or those of earlier submits, are not handled within five minutes.
     """
+    _wait_for_earlier_events(field)
     with closing(_StoredEffects(field, listing_ids)) as stored:
         began, before, commands_before = (
             time.perf_counter(),
@@ -64,6 +68,18 @@ def measure_until_handled(
         shares,
         commands_per_call(commands_before, commands, submitted),
     )
+
+
+def _wait_for_earlier_events(field: BenchmarkTarget) -> None:
+    """Wait until the workers handle no more events, which would count as this row's."""
+    counts = [-1]
+
+    def is_quiet() -> bool:
+        counts.append(sum(_read_handled_events(ports.work_ops) for ports in field.topology.services.values()))
+        return counts[-1] == counts[-2]
+
+    if not wait_until(is_quiet, timeout_s=HANDLED_TIMEOUT_S, interval_s=QUIET_S):
+        raise OpsError(f"the events of earlier submits were not handled within {HANDLED_TIMEOUT_S:.0f} s")
 
 
 @dataclass(frozen=True)

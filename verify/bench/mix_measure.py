@@ -20,7 +20,7 @@ from verify.bench.samples import LoadSample
 from verify.bench.stack_counters import commands_per_call, count_commands, read_metrics
 from verify.bench.target import BenchmarkTarget
 
-CONCURRENT_CALLERS: Final = 32
+CONCURRENT_CALLERS: Final = 16
 STUDENT_COUNT: Final = 1_000
 """Enough that none of them exceeds the limit of the plan FREE."""
 MIN_LISTINGS: Final = 20

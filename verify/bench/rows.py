@@ -176,7 +176,7 @@ BENCHMARK_ROWS: Final[tuple[AnyRow, ...]] = (
     ),
     BenchmarkRow(
         "mix",
-        "browse 40 %, apply 30 %, search 30 % over HTTP/JSON",
+        "40 % browse, 30 % apply, 30 % search",
         "the whole stack",
         measure_mix,
         only_by_name=True,

@@ -17,7 +17,7 @@ from gateway.xds.resource_types import LISTENER_TYPE, RESOURCE_TYPES_IN_PUSH_ORD
 from gateway.xds.snapshot import Snapshot
 from ops.service_names import SERVICES
 from verify.bench.filter_control_plane import FilterPlan, build_variants
-from verify.bench.filter_measures import alternate, combine_rounds
+from verify.bench.filter_measures import RunPair, combine_pairs, combine_runs
 from verify.bench.filter_variants import FILTER_GROUPS, VARIANTS
 from verify.bench.samples import LoadSample
 
@@ -98,22 +98,27 @@ def test_what_stands_behind_the_edge_is_the_same_in_all_variants(snapshots: dict
         assert len(names) == 1
 
 
-def test_rounds_alternate_their_direction() -> None:
-    assert list(alternate(["a", "b"], 0)) == ["a", "b"]
-    assert list(alternate(["a", "b"], 1)) == ["b", "a"]
-
-
-def test_the_cpu_of_a_call_is_that_of_the_median_round() -> None:
-    rounds = [
+def test_the_cpu_of_a_call_is_that_of_the_median_run() -> None:
+    runs = [
         LoadSample(1.0, 0.001, [0.1] * 10),
         LoadSample(1.0, 0.004, [0.1] * 20, {"HTTP 503": 1}),
         LoadSample(1.0, 9.0, [0.1] * 10, {"HTTP 503": 2}),
     ]
-    found = combine_rounds(rounds)
+    found = combine_runs(runs)
     assert (found.window_s, found.successes) == (3.0, 40)
     assert found.cpu_us == pytest.approx(200)
     assert found.failures == {"HTTP 503": 3}
 
 
-def test_rounds_without_one_answer_have_no_cpu() -> None:
-    assert combine_rounds([LoadSample(1.0, 0.5, [], {"no answer": 3})]).cpu_s == 0
+def test_runs_without_one_answer_have_no_cpu() -> None:
+    assert combine_runs([LoadSample(1.0, 0.5, [], {"no answer": 3})]).cpu_s == 0
+
+
+def test_a_variant_is_compared_to_the_run_just_before_as_the_machine_is_slow_at_times() -> None:
+    def run(cpu_us: float) -> LoadSample:
+        return LoadSample(1.0, cpu_us * 10 / 1e6, [0.1] * 10)
+
+    pairs = [RunPair(run(200), run(180)), RunPair(run(400), run(360)), RunPair(run(300), run(900))]
+    found = combine_pairs(pairs, combine_runs([pair.whole for pair in pairs]))
+    assert (found.window_s, found.successes) == (3.0, 30)
+    assert found.cpu_us == pytest.approx(0.9 * 300)
