@@ -9,6 +9,7 @@
 --   spent, denied                  since the last report
 --   limit, window_ms, remaining    from the last answer, at answered_ms; without a limit the pattern's are taken
 --   refused_until_ms, unlimited_until_ms
+--   asking                         calls that wait for the limiter's answer
 
 local buckets, older_buckets, bucket_count = {}, {}, 0
 local rotated_ms, crowded_until_ms = 0, 0
@@ -30,7 +31,8 @@ local function new_bucket(key, pattern, now)
   return {
     key = key, pattern = pattern, has_credit = now >= crowded_until_ms,
     tokens = 0, expires_ms = 0, run = "0", owed = 0, in_flight = 0, returned = 0, returned_run = "0",
-    spent = 0, denied = 0, answered_ms = 0, answered_number = 0, refused_until_ms = 0, unlimited_until_ms = 0, wanted = 0, asked_ms = 0,
+    spent = 0, denied = 0, answered_ms = 0, answered_number = 0, refused_until_ms = 0, unlimited_until_ms = 0,
+    wanted = 0, asked_ms = 0, asking = 0,
   }
 end
 
@@ -71,6 +73,14 @@ local function end_lease(bucket)
     bucket.returned, bucket.returned_run = 0, bucket.run
   end
   bucket.returned, bucket.tokens = bucket.returned + bucket.tokens, 0
+  -- A refusal since then counted these hits as used.
+  bucket.refused_until_ms = 0
+end
+
+local function end_expired_lease(bucket, now)
+  if bucket.tokens > 0 and now >= bucket.expires_ms then
+    end_lease(bucket)
+  end
 end
 
 local function has_credit(bucket, now)
@@ -98,14 +108,13 @@ end
 local function admission_of(bucket, now)
   if bucket.unlimited_until_ms > now then
     return "free"
+  end
+  end_expired_lease(bucket, now)
+  if bucket.tokens > 0 then
+    -- Also after a refusal: of calls that ask at once the last one may find all leased to the others.
+    return "lease"
   elseif bucket.refused_until_ms > now then
     return "refused"
-  end
-  if bucket.tokens > 0 and now >= bucket.expires_ms then
-    end_lease(bucket)
-  end
-  if bucket.tokens > 0 then
-    return "lease"
   elseif silent_until_ms > now then
     return silent_admission(bucket, now)
   end
@@ -140,6 +149,7 @@ local function standing_of(bucket, now)
     return nil
   end
   local resets_ms = bucket.resets_ms and bucket.resets_ms > now and bucket.resets_ms - now or window_ms
-  local remaining = math.max(0, remaining_of(bucket, limit, window_ms, now)) + bucket.tokens
+  -- Answers to calls that asked at once may arrive in another order than they were counted in.
+  local remaining = math.min(limit, math.max(0, remaining_of(bucket, limit, window_ms, now)) + bucket.tokens)
   return { limit = limit, window_ms = window_ms, policy = policy, remaining = remaining, reset_ms = resets_ms }
 end

@@ -103,7 +103,10 @@ local function apply_answer(sent, line, sent_ms, now)
   bucket.in_flight = bucket.in_flight - sent.owed
   apply_lease(bucket, answer.granted, answer.run, sent_ms + QUOTA.lease_ms)
   if sent.number < bucket.answered_number then
-    -- A later report was answered first.
+    -- A later report was answered first. A refusal in its answer knew nothing of what this one gave back.
+    if sent.returned > 0 then
+      bucket.refused_until_ms = 0
+    end
     return
   end
   bucket.answered_number = sent.number
@@ -136,18 +139,30 @@ local function apply_response(reports, status, body, sent_ms, now)
   return true
 end
 
+-- The hits to ask for: twice as many each time in a burst; for a call that waits beside others, its own.
+local function wanted_by_call(bucket, now)
+  if bucket.asking > 0 then
+    return 1
+  end
+  local limit, window_ms = limit_of(bucket)
+  local is_burst = now - bucket.asked_ms < QUOTA.lease_ms
+  bucket.wanted = is_burst and bucket.wanted * 2 or 2 * (limit and share_of(limit, window_ms) or 1)
+  bucket.asked_ms = now
+  return bucket.wanted
+end
+
 -- Asks for some buckets at once, while the call waits.
 local function ask_limiter(handle, asked, now)
   local reports = {}
   for i, bucket in ipairs(asked) do
-    local limit, window_ms = limit_of(bucket)
-    local is_burst = now - bucket.asked_ms < QUOTA.lease_ms
-    bucket.wanted = is_burst and bucket.wanted * 2 or 2 * (limit and share_of(limit, window_ms) or 1)
-    bucket.asked_ms = now
-    reports[i] = take_report(bucket, bucket.wanted)
+    reports[i] = take_report(bucket, wanted_by_call(bucket, now))
+    bucket.asking = bucket.asking + 1
   end
   local headers, body =
     handle:httpCall("ratelimit", request_headers(), message_of(reports), QUOTA.ask_timeout_ms)
+  for _, bucket in ipairs(asked) do
+    bucket.asking = bucket.asking - 1
+  end
   return apply_response(reports, headers[":status"], body, now, tonumber(handle:timestamp()))
 end
 
@@ -158,15 +173,30 @@ local function wanted_until_next_report(bucket)
   return is_fast and bucket.refused_until_ms == 0 and 2 * bucket.spent or 0
 end
 
-local function take_pending()
-  local reports, first = {}, math.max(1, pending_count - QUOTA.max_reported_buckets + 1)
+-- Whether a bucket has leased so much that others would miss it.
+local function has_large_lease(bucket)
+  local limit, window_ms = limit_of(bucket)
+  return limit and bucket.tokens > share_of(limit, window_ms)
+end
+
+-- Takes the reports of the buckets in use. Those with a large lease stay, so that it is given back when it ends.
+local function take_pending(now)
+  local reports, leased, first = {}, {}, math.max(1, pending_count - QUOTA.max_reported_buckets + 1)
   for i = pending_count, first, -1 do
     local bucket = pending[i]
     pending[i], bucket.is_pending = nil, false
+    end_expired_lease(bucket, now)
     reports[#reports + 1] = take_report(bucket, wanted_until_next_report(bucket))
+    if has_large_lease(bucket) then
+      leased[#leased + 1] = bucket
+    end
   end
   pending_count = first - 1
-  return reports
+  local is_complete = pending_count == 0
+  for _, bucket in ipairs(leased) do
+    mark_pending(bucket)
+  end
+  return reports, is_complete
 end
 
 -- Sends a report when one is due; the call does not wait for its answer.
@@ -181,9 +211,9 @@ local function send_report(handle, now)
   if flight or pending_count == 0 or now < next_report_ms then
     return
   end
-  local reports = take_pending()
+  local reports, is_complete = take_pending(now)
   flight = { reports = reports, sent_ms = now }
-  next_report_ms = pending_count > 0 and now or now + QUOTA.report_interval_ms
+  next_report_ms = is_complete and now + QUOTA.report_interval_ms or now
   -- A report is of many callers, so it is part of nobody's trace.
   local options = { asynchronous = true, timeout_ms = QUOTA.report_timeout_ms, trace_sampled = false }
   handle:httpCall(QUOTA.listener, request_headers(), message_of(reports), options)

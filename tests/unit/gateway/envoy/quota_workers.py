@@ -59,7 +59,12 @@ function fake_handle(clock, request, claims, address, limiter)
       limiter.report(cluster, sent, body)
       return
     end
-    local status, answered = limiter.ask(body)
+    local status, answered
+    if limiter.answers_later then
+      status, answered = coroutine.yield(body)
+    else
+      status, answered = limiter.ask(body)
+    end
     return { [":status"] = status }, answered
   end
   function handle:body()
@@ -79,6 +84,17 @@ function call_through(clock, request, claims, address, limiter)
   handle:becomes_answer(answer)
   envoy_on_response(handle)
   return answer
+end
+
+-- Begins a call, and goes on with it when the limiter's answer is there.
+function begin_call(clock, request, claims, address, limiter)
+  local running = coroutine.create(call_through)
+  local function go_on(...)
+    local _, result = assert(coroutine.resume(running, ...))
+    return coroutine.status(running) == "dead", result
+  end
+  local is_over, result = go_on(clock, request, claims, address, limiter)
+  return go_on, is_over, result
 end
 
 function receive_report_answer_through(clock, request, status, bytes)
@@ -192,6 +208,24 @@ class QuotaWorker:
     def call_from(self, address: str, *, path: str = SEARCH_CALL) -> CallAnswer:
         """Make a call without a token."""
         return self._call(path, "", None, address)
+
+    def call_at_once(self, calls: int, user: str = "usr_1") -> list[CallAnswer]:
+        """Make calls that all ask the limiter before the first of them has its answer."""
+        self._calls[b"answers_later"] = True
+        begun = [self._begin(user) for _ in range(calls)]
+        self._calls[b"answers_later"] = False
+        return [self._finish(*each) for each in begun]
+
+    def _begin(self, user: str) -> Any:
+        claims = self._lua.table_from({b"sub": user.encode(), b"plan": b"FREE"})
+        request = self._lua.table_from({b":path": SEARCH_CALL.encode()})
+        return self._lua.globals()[b"begin_call"](self._clock, request, claims, b"192.0.2.1", self._calls)
+
+    def _finish(self, go_on: Callable[..., Any], is_over: bool, result: Any) -> CallAnswer:
+        while not is_over:
+            is_over, result = go_on(*self.limiter.ask(result))
+        found = {key.decode(): value.decode() for key, value in result.items()}
+        return CallAnswer(int(found.pop(":status")), found)
 
     def search(self, query: str) -> CallAnswer:
         """Search as a user does over HTTP."""

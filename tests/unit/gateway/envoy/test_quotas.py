@@ -149,6 +149,41 @@ def test_an_unused_lease_is_given_back_to_other_workers(limiter: VirtualLimiter)
     assert admitted(there, 100) >= 50
 
 
+@pytest.mark.parametrize("at_once", [2, 20, 60])
+def test_calls_that_ask_at_once_use_up_no_more_than_they_make(
+    limiter: VirtualLimiter, worker: QuotaWorker, at_once: int
+) -> None:
+    limiter.limit = per_minute(100)
+    answers = worker.call_at_once(at_once)
+    for pause_ms in (INTERVAL_MS, 2 * LEASE_MS):
+        pass_time(limiter, pause_ms, worker)
+        answers += [worker.call()]
+    assert {answer.status for answer in answers} == {200}
+    assert all(int(answer.headers["x-ratelimit-remaining"]) <= 100 for answer in answers)
+    answers += [worker.call() for _ in range(100)]
+    # What was given back in between is known with the answer to its report.
+    worker.answer_report()
+    answers += [worker.call() for _ in range(100)]
+    assert sum(answer.status == 200 for answer in answers) in range(98, 103)
+
+
+def test_calls_that_ask_at_once_are_admitted_up_to_the_limit(
+    limiter: VirtualLimiter, worker: QuotaWorker
+) -> None:
+    assert sum(answer.status == 200 for answer in worker.call_at_once(30)) == 10
+    assert worker.call().status == 429
+
+
+def test_the_lease_of_a_caller_who_went_away_is_given_back_by_others(limiter: VirtualLimiter) -> None:
+    limiter.limit = per_minute(100)
+    here, there = QuotaWorker(limiter), QuotaWorker(limiter)
+    admitted(here, 40)
+    for _ in range(4):
+        here.call("usr_2")
+        pass_time(limiter, INTERVAL_MS, here)
+    assert admitted(there, 100) >= 55
+
+
 def test_a_raised_limit_reaches_a_refused_caller_within_an_interval(
     limiter: VirtualLimiter, worker: QuotaWorker
 ) -> None:
