@@ -5,12 +5,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Final
 
 import psutil
 
 from devstack.process import ProbeResult
 from devstack.stack import Stack
 from devstack.supervisor import ProcessState, SupervisorClient
+
+MAX_CONCURRENT_PROBES: Final = 32
 
 
 @dataclass(frozen=True)
@@ -35,21 +38,19 @@ def read_process_statuses(stack: Stack) -> list[ProcessStatus]:
     supervised = [process for process in stack.processes if process.name in states]
     if not states:
         return []
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        answers = list(pool.map(lambda process: process.probe(), supervised))
-    children = _children_by_parent()
-    return [
-        _supervisor_status(client.pid()),
-        *(
-            _process_status(
-                states[process.name],
-                dict(process.ports),
-                answer,
-                _tree_memory_bytes(states[process.name].pid, children),
-            )
-            for process, answer in zip(supervised, answers, strict=True)
-        ),
-    ]
+    with ThreadPoolExecutor(max_workers=MAX_CONCURRENT_PROBES) as pool:
+        answers = pool.map(lambda process: process.probe(), supervised)
+        # Read while the processes answer.
+        children = _children_by_parent()
+        memory_bytes = [_tree_memory_bytes(states[process.name].pid, children) for process in supervised]
+        supervisor = _supervisor_status(client.pid())
+        return [
+            supervisor,
+            *(
+                _process_status(states[process.name], dict(process.ports), answer, used)
+                for process, answer, used in zip(supervised, answers, memory_bytes, strict=True)
+            ),
+        ]
 
 
 def total_memory_bytes(found: Iterable[ProcessStatus]) -> int:

@@ -6,6 +6,7 @@ answer waits for this; the entries of the last second are lost when it is killed
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Final
 
 import grpc
@@ -24,6 +25,9 @@ _ROBOT_USER_AGENT: Final = re.compile(
     r"bot\b|bot/|crawl|spider|slurp|facebookexternalhit|preview|headless|monitor|uptime|scrap", re.IGNORECASE
 )
 _VIEW_STATUSES: Final = frozenset({200, 304})
+_KNOWN_READERS: Final = 8_192
+_MAX_KNOWN_AGENT_CHARS: Final = 512
+"""Readers with longer user agents are found out for each entry, so that their texts take no memory."""
 
 _log = get_logger()
 
@@ -49,17 +53,35 @@ def _views_in(message: als_pb2.StreamAccessLogsMessage) -> Iterator[tuple[str, s
     for entry in message.http_logs.log_entry:
         request = entry.request
         found = _LISTING_PATH.search(request.original_path or request.path)
-        if found is not None and _is_view(entry):
+        if found is not None and _is_view(request, entry.response):
             address = entry.common_properties.downstream_remote_address.socket_address.address
-            yield found.group(1), anonymous_reader_key(address, request.user_agent)
+            agent = request.user_agent
+            known = len(agent) <= _MAX_KNOWN_AGENT_CHARS
+            reader = _find_known_reader(address, agent) if known else _find_reader(address, agent)
+            if reader is not None:
+                yield found.group(1), reader
 
 
-def _is_view(entry: Any) -> bool:
-    request = entry.request
+def _is_view(request: Any, response: Any) -> bool:
+    headers = request.request_headers
     return (
         request.request_method == base_pb2.GET
-        and entry.response.response_code.value in _VIEW_STATUSES
-        and "authorization" not in request.request_headers
-        and not any("prefetch" in request.request_headers.get(name, "").lower() for name in PREFETCH_HEADERS)
-        and _ROBOT_USER_AGENT.search(request.user_agent) is None
+        and response.response_code.value in _VIEW_STATUSES
+        and not (headers and _is_prefetch_or_signed_in(headers))
     )
+
+
+def _is_prefetch_or_signed_in(headers: Any) -> bool:
+    return "authorization" in headers or any(
+        "prefetch" in headers.get(name, "").lower() for name in PREFETCH_HEADERS
+    )
+
+
+def _find_reader(address: str, user_agent: str) -> str | None:
+    """Return the key of a reader; None for a robot."""
+    is_robot = _ROBOT_USER_AGENT.search(user_agent) is not None
+    return None if is_robot else anonymous_reader_key(address, user_agent)
+
+
+_find_known_reader: Final = lru_cache(_KNOWN_READERS)(_find_reader)
+"""The same, remembered: a reader's entries come one after another."""

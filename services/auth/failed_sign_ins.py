@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b, sha1
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
@@ -74,30 +74,31 @@ class FailedSignInCounter:
         The client's failures at other accounts are kept: signing in to an account of one's own must not erase
         guesses at others.
         """
-        own, unknown_device_wait_s = await self._account_failures("reset", attempt)
-        return SignInStanding(own, unknown_device_wait_s)
+        return await self._account_standing("reset", attempt)
 
     async def _standing_after(self, what: FailureCommand, attempt: SignInAttempt) -> SignInStanding:
-        (own, unknown_device_wait_s), clients = await asyncio.gather(
-            self._account_failures(what, attempt), self._client_failures(what, attempt)
+        standing, clients = await asyncio.gather(
+            self._account_standing(what, attempt), self._client_failures(what, attempt)
         )
-        if attempt.is_from_unknown_device:
-            return SignInStanding(own, unknown_device_wait_s, clients)
-        return SignInStanding(own)
+        return replace(standing, clients=clients) if attempt.is_from_unknown_device else standing
 
-    async def _account_failures(
-        self, what: FailureCommand, attempt: SignInAttempt
-    ) -> tuple[FailureWindow, float]:
+    async def _account_standing(self, what: FailureCommand, attempt: SignInAttempt) -> SignInStanding:
         plan = AccountPlan.FREE if attempt.is_from_unknown_device else attempt.plan
         limit = self._policy.max_failures(plan)
         tag = f"signin:{{{_digest(attempt.address)}}}"
         if not attempt.is_from_unknown_device:
-            [ages] = await self._run_script(what, [f"{tag}:device:{attempt.device}"], limit) or [()]
-            return _failure_window(limit, ages), 0.0
+            found = await self._run_script(what, [f"{tag}:device:{attempt.device}"], limit)
+            ages = found[0] if found else ()
+            return SignInStanding(_failure_window(limit, ages), is_clean=bool(found) and not ages)
         keys = [f"{tag}:client:{_digest(' '.join(attempt.client[:1]))}", f"{tag}:unknown"]
-        ages, row = await self._run_script(what, keys, limit, with_row=True) or [(), (0, 0)]
-        delay_s = self._policy.unknown_device_delay_s(row[0])
-        return _failure_window(limit, ages), max(0.0, delay_s - row[1] / _MICROSECONDS)
+        found = await self._run_script(what, keys, limit, with_row=True)
+        ages, (failures, last_age_us) = found or [(), (0, 0)]
+        delay_s = self._policy.unknown_device_delay_s(failures)
+        return SignInStanding(
+            _failure_window(limit, ages),
+            max(0.0, delay_s - last_age_us / _MICROSECONDS),
+            is_clean=bool(found) and not ages and not failures,
+        )
 
     async def _client_failures(self, what: FailureCommand, attempt: SignInAttempt) -> list[FailureWindow]:
         if not attempt.client:

@@ -84,12 +84,14 @@ class SignInStanding:
     """The standing of a caller who is about to try a password.
 
     `own` are the failures of their device or client at the account. The others bind unknown devices only:
-    `unknown_device_wait_s` and the failures of their client and the networks around it.
+    `unknown_device_wait_s` and the failures of their client and the networks around it. `is_clean` says that
+    no failure at the account is counted that a success would reset.
     """
 
     own: FailureWindow
     unknown_device_wait_s: float = 0.0
     clients: Sequence[FailureWindow] = ()
+    is_clean: bool = False
 
     @property
     def binding_window(self) -> FailureWindow:

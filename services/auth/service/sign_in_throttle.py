@@ -49,8 +49,15 @@ class SignInThrottle:
                 raise _rate_limited_error(before.wait_s)
             tried = SignInOutcome()
             yield tried
-            settle = self._failures.reset_failures if tried.has_succeeded else self._failures.count_failure
-            report(await settle(attempt))
+            report(await self._settle(attempt, before, tried))
+
+    async def _settle(
+        self, attempt: SignInAttempt, before: SignInStanding, tried: SignInOutcome
+    ) -> SignInStanding:
+        if not tried.has_succeeded:
+            return await self._failures.count_failure(attempt)
+        # Most sign-ins succeed at once: then there is nothing to reset.
+        return SignInStanding(before.own) if before.is_clean else await self._failures.reset_failures(attempt)
 
 
 def _rate_limited_error(wait_s: float) -> DomainError:
