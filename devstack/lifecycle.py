@@ -1,7 +1,6 @@
 """Starts a stack, step by step, and stops it without leaving a process behind."""
 
 import importlib
-import json
 import shutil
 
 from devstack import (
@@ -17,6 +16,7 @@ from devstack import (
     stubs,
 )
 from devstack.local_cluster import LocalCluster
+from devstack.prepared_stores import PreparedStores
 from devstack.process import StackProcess, StartStage
 from devstack.process_control import probe_ports, probe_process, start_each, wait_for_processes
 from devstack.rabbit import BROKER_PROCESS
@@ -32,6 +32,7 @@ from ops import provision
 from ops.errors import OpsError
 from ops.progress import StepProgress
 from ops.service_names import OPERATOR_SERVICE
+from ops.shards import users
 from ops.waiting import wait_until
 
 DOWN_TIMEOUT_S = 60.0
@@ -61,6 +62,7 @@ def start_without_broker(topology: Topology, steps: StepProgress, *, stores_only
         stubs.build_generated_stubs()
     stack = Stack.assemble(topology, stores_only=stores_only)
     cluster = LocalCluster(topology, stack.credentials)
+    prepared = PreparedStores(topology, stack.credentials)
     with steps.step("configuration"):
         write_configuration(stack)
     client = _ensure_supervisor(stack, steps)
@@ -70,11 +72,15 @@ def start_without_broker(topology: Topology, steps: StepProgress, *, stores_only
         wait_for_processes(stack, client, stack.in_stage(StartStage.MAPPER), detail, probe_process)
         start_each(client, [*stores, stack.find_process(BROKER_PROCESS)])
         wait_for_processes(stack, client, stores, detail, probe_ports)
-        provision.prepare_stores(cluster)
+        cluster.prepare_stores()
+        if not prepared.have_collections():
+            users.ensure_service_users(cluster)
         wait_for_processes(stack, client, stores, detail, probe_process)
     if later := _after_stores(stack):
-        with steps.step("collections and indexes"):
-            provision.provision_collections(cluster)
+        if not prepared.have_collections():
+            with steps.step("collections and indexes"):
+                provision.provision_collections(cluster)
+                prepared.record_collections()
         with steps.step("control plane, services and gateway") as detail:
             start_each(client, later)
             wait_for_processes(stack, client, later, detail, probe_process)
@@ -86,15 +92,16 @@ def finish_broker(stack: Stack, steps: StepProgress) -> None:
     with steps.step("broker: RabbitMQ") as detail:
         broker = stack.find_process(BROKER_PROCESS)
         wait_for_processes(stack, SupervisorClient(stack.topology), [broker], detail, probe_process)
-        if _after_stores(stack):
+        prepared = PreparedStores(stack.topology, stack.credentials)
+        if _after_stores(stack) and not prepared.have_queues():
             provision.declare_queues(LocalCluster(stack.topology, stack.credentials))
-            stack.topology.declared_queues_file.write_text(_describe_queues())
+            prepared.record_queues()
 
 
 def finish_new_broker(stack: Stack, steps: StepProgress) -> None:
     """Finish the broker as `finish_broker` does, but let one that has all queues already boot by itself."""
-    record, broker = stack.topology.declared_queues_file, stack.find_process(BROKER_PROCESS)
-    if record.exists() and record.read_text() == _describe_queues() and not broker.probe().ready:
+    broker = stack.find_process(BROKER_PROCESS)
+    if PreparedStores(stack.topology, stack.credentials).have_queues() and not broker.probe().ready:
         steps.note("RabbitMQ is still starting: until it is ready, events wait in the outboxes")
     else:
         finish_broker(stack, steps)
@@ -151,10 +158,6 @@ def write_configuration(stack: Stack) -> None:
 def _after_stores(stack: Stack) -> list[StackProcess]:
     stages = (StartStage.CONTROL, StartStage.SERVICES, StartStage.EDGE)
     return [process for stage in stages for process in stack.in_stage(stage)]
-
-
-def _describe_queues() -> str:
-    return json.dumps(provision.describe_queues(), indent=2)
 
 
 def _ensure_supervisor(stack: Stack, steps: StepProgress) -> SupervisorClient:

@@ -172,9 +172,9 @@ class Topology(FrozenRecord):
         return self.root / "seeded.json"
 
     @property
-    def declared_queues_file(self) -> Path:
-        """The record of the queues that are declared on the broker."""
-        return self.root / "declared-queues.json"
+    def prepared_stores_file(self) -> Path:
+        """The record of what the stores were prepared with."""
+        return self.data_folder / "prepared-stores.json"
 
     @property
     def seed_times_file(self) -> Path:

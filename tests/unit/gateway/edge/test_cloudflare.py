@@ -3,6 +3,8 @@
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
+from types import CodeType
 from typing import Any
 
 import pytest
@@ -160,6 +162,15 @@ def test_the_wall_before_each_class_is_the_best_plan_that_has_a_limit() -> None:
 
 def _holds(expression: str, method: str, path: str) -> bool:
     """Return whether an expression of ours holds for one request, by Cloudflare's Rules language."""
+
+    def wildcard(pattern: str) -> bool:
+        return _wildcard_pattern(pattern).fullmatch(path) is not None
+
+    return bool(eval(_in_python(expression), {"path": path, "method": method, "wildcard": wildcard}))
+
+
+@cache
+def _in_python(expression: str) -> CodeType:
     for found, meant in (
         (r'http\.request\.uri\.path wildcard "([^"]*)"', r"wildcard('\1')"),
         (r'http\.request\.uri\.path contains "([^"]*)"', r"('\1' in path)"),
@@ -172,11 +183,12 @@ def _holds(expression: str, method: str, path: str) -> bool:
         (r"\{([^}]*)\}", lambda braces: "(" + braces[1].replace('" "', '", "') + ",)"),
     ):
         expression = re.sub(found, meant, expression)
+    return compile(expression, "an expression", "eval")
 
-    def wildcard(pattern: str) -> bool:
-        return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), path, re.IGNORECASE) is not None
 
-    return bool(eval(expression, {"path": path, "method": method, "wildcard": wildcard}))
+@cache
+def _wildcard_pattern(pattern: str) -> re.Pattern[str]:
+    return re.compile(".*".join(map(re.escape, pattern.split("*"))), re.IGNORECASE)
 
 
 def _ways_to(rpc: Any) -> list[tuple[str, str]]:
