@@ -59,8 +59,8 @@ def declare_queues(cluster: Cluster) -> None:
         raise OpsError(f"{cluster} cannot be given its queues: {error}") from error
 
 
-def count_waiting_events(cluster: Cluster) -> int:
-    """Return the number of waiting events in the services' queues, without those being handled.
+def count_waiting_messages(cluster: Cluster) -> int:
+    """Return the number of messages in the services' queues, without those being handled.
 
     Raises:
         OpsError: the broker does not answer.

@@ -70,6 +70,7 @@ class EventConsumers:
         self._connection = connect(amqp_url, subscriptions, self._deliver)
         self._in_flight: set[asyncio.Task[None]] = set()
         self._subject_locks = KeyedLock()
+        self._places = {each.queue: asyncio.Semaphore(each.prefetch) for each in subscriptions}
 
     @property
     def is_connected(self) -> bool:
@@ -103,7 +104,7 @@ class EventConsumers:
         self._loop.call_soon_threadsafe(self._begin, delivery)
 
     def _begin(self, delivery: BrokerDelivery) -> None:
-        """Give an event to its handler, or settle the message of one that has none here."""
+        """Give an event to its handler, or settle one that has none here."""
         queue = delivery.subscription.queue
         try:
             received = self._receive(delivery.body, queue)
@@ -145,7 +146,7 @@ class EventConsumers:
         queue, subject = delivery.subscription.queue, received.incoming.subject
         # Events of one entity run in the order of arrival: concurrent ones would only conflict on its
         # document.
-        async with self._subject_locks.hold(f"{queue}:{subject}"):
+        async with self._places[queue], self._subject_locks.hold(f"{queue}:{subject}"):
             outcome = await self._run(
                 lambda: handler(received.message, received.incoming), [received], delivery.attempt
             )

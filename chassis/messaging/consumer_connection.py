@@ -18,11 +18,20 @@ from kombu import Connection, Consumer, Message, Producer, Queue
 
 from chassis.concurrency.backoff import Backoff
 from chassis.messaging import topology
+from chassis.messaging.message_bodies import (
+    BATCH_CONTENT_TYPE,
+    EVENT_CONTENT_TYPE,
+    read_event_id,
+    unpack_bodies,
+)
 from chassis.messaging.message_headers import FailureHeaders, add_failure
 from chassis.messaging.publisher import PERSISTENT_DELIVERY_MODE
 from chassis.messaging.subscriptions import Subscription
 from chassis.observability import metrics
 from chassis.observability.logging import get_logger
+
+DELIVERIES_BEFORE_SPLIT: Final = 2
+"""Deliveries of a batch that ended without an outcome, before its events go their ways alone."""
 
 _log = get_logger()
 
@@ -42,29 +51,42 @@ DEFAULT_CONSUMER_POLICY: Final = ConsumerPolicy()
 
 @dataclass(frozen=True, slots=True)
 class BrokerDelivery:
-    """One message from a queue. `attempt` counts from 1."""
+    """One event from a queue, alone or among others in its message. `attempt` counts from 1."""
 
     subscription: Subscription
     body: bytes
     attempt: int
-    message: Message = field(repr=False)
+    source: "SharedMessage" = field(repr=False)
+
+
+@dataclass(slots=True)
+class SharedMessage:
+    """A message, and how many of its events have no outcome yet."""
+
+    message: Message
+    unsettled: int
+
+    @property
+    def is_batch(self) -> bool:
+        """Whether it was sent as one of several events."""
+        return bool(self.message.content_type == BATCH_CONTENT_TYPE)
 
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """The message's effect is committed, or it has none."""
+    """The event's effect is committed, or it has none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Deliver the message again after a delay, or give up when it had all its attempts."""
+    """Deliver the event again after a delay, or give up when it had all its attempts."""
 
     error: str
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """Move the message to the dead letters at once: no later attempt can succeed."""
+    """Move the event to the dead letters at once: no later attempt can succeed."""
 
     error: str
 
@@ -75,7 +97,8 @@ Outcome = Ack | Retry | DeadLetter
 class ConsumerConnection:
     """Consumes `subscriptions` on a thread of its own until stopped; reconnects for ever.
 
-    `deliver` is called on that thread for every message and must not block.
+    `deliver` is called on that thread for every event and must not block. A message is acknowledged when all
+    its events have an outcome; an event to deliver again, or to give up on, goes its way alone.
     """
 
     def __init__(
@@ -108,9 +131,9 @@ class ConsumerConnection:
         self._thread.start()
 
     def settle(self, delivery: BrokerDelivery, outcome: Outcome) -> None:
-        """Carry out the outcome of a message soon; callable from any thread, does not block.
+        """Carry out the outcome of an event soon; callable from any thread, does not block.
 
-        An outcome for a message of a closed connection is dropped: the broker delivers the message again.
+        An outcome for an event of a closed connection is dropped: the broker delivers its message again.
         """
         self._outcomes.append((delivery, outcome))
         self._wake()
@@ -247,18 +270,19 @@ class _BrokerSession:
             self._consumers.pop().cancel()
 
     def settle(self, delivery: BrokerDelivery, outcome: Outcome) -> None:
-        if delivery.message.channel not in self._channels:
+        if delivery.source.message.channel not in self._channels:
             return
         match outcome:
             case Retry(error) if delivery.attempt < delivery.subscription.max_attempts:
                 self._forward(delivery, error, topology.retry_exchange(delivery.attempt))
             case Retry(error) | DeadLetter(error):
                 self._forward(delivery, error, "", topology.dead_letter_queue(delivery.subscription.queue))
-        delivery.message.ack()
+        delivery.source.unsettled -= 1
+        if not delivery.source.unsettled:
+            delivery.source.message.ack()
 
     def _forward(self, delivery: BrokerDelivery, error: str, exchange: str, routing_key: str = "") -> None:
-        message = delivery.message
-        queue = delivery.subscription.queue
+        message, queue = delivery.source.message, delivery.subscription.queue
         headers = add_failure(
             message.headers,
             attempt=delivery.attempt,
@@ -266,16 +290,24 @@ class _BrokerSession:
             queue=queue,
             routing_key=message.delivery_info["routing_key"],
         )
+        self._send(delivery.source, delivery.body, exchange, routing_key or queue, headers)
+
+    def _send(
+        self, source: SharedMessage, body: bytes, exchange: str, routing_key: str, headers: dict[str, Any]
+    ) -> None:
+        """Send an event of a message on, alone, and wait until the broker has it."""
+        message = source.message
+        own_id = read_event_id(body) if source.is_batch else message.properties.get("message_id")
         self._producer.publish(
-            delivery.body,
+            body,
             exchange=exchange,
-            routing_key=routing_key or queue,
+            routing_key=routing_key,
             mandatory=True,
             headers=headers,
-            content_type=message.content_type,
+            content_type=EVENT_CONTENT_TYPE,
             content_encoding=message.content_encoding,
             delivery_mode=PERSISTENT_DELIVERY_MODE,
-            message_id=message.properties.get("message_id"),
+            message_id=own_id,
             type=message.properties.get("type"),
             timeout=self._policy.broker_timeout_s,
             confirm_timeout=self._policy.broker_timeout_s,
@@ -286,8 +318,14 @@ class _BrokerSession:
         self._channels.add(channel)
 
         def on_message(message: Message) -> None:
+            bodies = unpack_bodies(message.content_type, body_bytes(message.body))
+            source = SharedMessage(message, len(bodies))
+            if source.is_batch and _earlier_deliveries(message) >= DELIVERIES_BEFORE_SPLIT:
+                self._split(subscription, source, bodies)
+                return
             attempt = FailureHeaders.parse(message.headers).attempts + 1
-            self._deliver(BrokerDelivery(subscription, body_bytes(message.body), attempt, message))
+            for body in bodies:
+                self._deliver(BrokerDelivery(subscription, body, attempt, source))
 
         queue = Queue(subscription.queue, no_declare=True)
         consumer = Consumer(channel, [queue], on_message=on_message, auto_declare=False)
@@ -295,9 +333,25 @@ class _BrokerSession:
         consumer.consume()
         return consumer
 
+    def _split(self, subscription: Subscription, source: SharedMessage, bodies: Sequence[bytes]) -> None:
+        """Put each event of a batch into the queue alone.
+
+        One of them may be what ends each consumer that takes the batch. The broker gives up on such a
+        message, and would give up on all its events.
+        """
+        _log.warning("batch is split", queue=subscription.queue, events=len(bodies))
+        for body in bodies:
+            self._send(source, body, "", subscription.queue, {})
+        source.message.ack()
+
     def _count(self, queue: str) -> None:
         _, messages, _ = self._channel.queue_declare(queue, passive=True)
         metrics.queue_messages.labels(queue).set(messages)
+
+
+def _earlier_deliveries(message: Message) -> int:
+    """Return how often the broker has delivered the message before, as it counts for quorum queues."""
+    return int(message.headers.get("x-delivery-count") or 0)
 
 
 def body_bytes(body: Any) -> bytes:

@@ -4,16 +4,15 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Final
 
 from amqp.exceptions import NotFound
 from kombu import Connection, Producer
 
+from chassis.messaging.message_bodies import OutgoingEvent, pack_messages
 from chassis.messaging.topology import EVENTS_EXCHANGE, PROVISIONED_EXCHANGE
 
-CONTENT_TYPE: Final = "application/x-protobuf"
 PERSISTENT_DELIVERY_MODE: Final = 2
 POLL_TIMEOUT_S: Final = 0.05
 
@@ -36,15 +35,6 @@ class BrokerNotProvisionedError(PublishNotConfirmedError):
         super().__init__("the broker has not all queues yet: run `ic provision`")
 
 
-@dataclass(frozen=True, slots=True)
-class OutgoingEvent:
-    """An event to publish: `body` is the serialized envelope, `type` its routing key."""
-
-    id: str
-    type: str
-    body: bytes
-
-
 class EventPublisher:
     """Publishes events to the exchange over one connection on a thread of its own.
 
@@ -64,7 +54,7 @@ class EventPublisher:
         self._pinging: asyncio.Future[None] | None = None
 
     async def publish(self, batch: Sequence[OutgoingEvent]) -> None:
-        """Publish the batch, and return once the broker has stored every message of it.
+        """Publish the batch, and return once the broker has stored every event of it.
 
         Raises PublishNotConfirmedError, OSError or an AMQP error when that is not certain; the whole batch
         has to be published again.
@@ -152,18 +142,18 @@ class _ConfirmingConnection:
 
     def publish(self, batch: Sequence[OutgoingEvent]) -> None:
         self._wait_until_unblocked()
-        for message in batch:
+        for message in pack_messages(batch):
             self._sent += 1
             self._unconfirmed.add(self._sent)
             self._producer.publish(
                 message.body,
                 exchange=EVENTS_EXCHANGE,
-                routing_key=message.type,
-                content_type=CONTENT_TYPE,
+                routing_key=message.routing_key,
+                content_type=message.content_type,
                 content_encoding="binary",
                 delivery_mode=PERSISTENT_DELIVERY_MODE,
                 message_id=message.id,
-                type=message.type,
+                type=message.routing_key,
                 timeout=self._timeout_s,
             )
         self._wait_for_confirms()

@@ -4,7 +4,8 @@ Per shard one process holds the lease. It follows the outbox's inserts by a chan
 rows in batches. Rows that the broker has confirmed are deleted, those of half a second together; if this
 process dies before, its successor publishes them again. The position is stored as the stream's resume token,
 and only beyond deleted rows, so that a successor continues from there; without a token, or with one that the
-oplog has lost, the relay publishes all existing rows and follows from then on.
+oplog has lost, the relay publishes all existing rows and follows from then on. Rows of one type that wait
+together travel in one message.
 """
 
 import asyncio
@@ -24,7 +25,8 @@ from chassis.concurrency.retry import RetryPolicy, retry_call_async
 from chassis.concurrency.tasks import best_effort, run_until_first_exit
 from chassis.messaging.leader_lease import LEASES_COLLECTION as LEASES
 from chassis.messaging.leader_lease import LeaderLease
-from chassis.messaging.publisher import EventPublisher, OutgoingEvent
+from chassis.messaging.message_bodies import OutgoingEvent
+from chassis.messaging.publisher import EventPublisher
 from chassis.observability import metrics
 from chassis.observability.logging import get_logger
 from chassis.sharding import outbox
@@ -76,8 +78,7 @@ class OutboxBacklogError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _OutboxRow:
-    message: OutgoingEvent
-    slot: int
+    event: OutgoingEvent
     position: Mapping[str, Any] | None
     """The stream's resume token after this row; None for a row found by sweeping."""
 
@@ -168,8 +169,8 @@ class _ShardOutboxRelay:
         ) as stream:
             async for change in stream:
                 row = _outbox_row(change["fullDocument"], change["_id"])
-                if already and row.message.id in already:
-                    already.discard(row.message.id)
+                if already and row.event.id in already:
+                    already.discard(row.event.id)
                 else:
                     await self._waiting.put(row)
 
@@ -224,7 +225,7 @@ class _ShardOutboxRelay:
 
     async def _publish(self, batch: Sequence[_OutboxRow]) -> None:
         """Publish the batch, with retries until it is confirmed; until then the rows stay in MongoDB."""
-        messages = [row.message for row in batch]
+        events = [row.event for row in batch]
 
         def report_error(error: Exception, _failures: int) -> bool:
             metrics.outbox_failures.labels(self._shard).inc()
@@ -232,7 +233,7 @@ class _ShardOutboxRelay:
             return True
 
         await retry_call_async(
-            lambda: self._publisher.publish(messages),
+            lambda: self._publisher.publish(events),
             self._policy.publish_retry,
             on=Exception,
             may_retry=report_error,
@@ -241,8 +242,8 @@ class _ShardOutboxRelay:
 
     async def _remove_published(self) -> None:
         """Delete the published rows; the position may only be stored beyond them."""
-        ids = [row.message.id for row in self._published]
-        slots = sorted({row.slot for row in self._published})
+        ids = [row.event.id for row in self._published]
+        slots = sorted({row.event.slot for row in self._published})
         await self._outbox.delete_many({"_id": {"$in": ids}, "slot": {"$in": slots}})
         self._published_to = self._published[-1].position or self._published_to
         self._published, self._remove_at = [], math.inf
@@ -297,5 +298,5 @@ class _ShardOutboxRelay:
 
 
 def _outbox_row(document: Mapping[str, Any], position: Mapping[str, Any] | None) -> _OutboxRow:
-    message = OutgoingEvent(id=document["_id"], type=document["type"], body=document["event"])
-    return _OutboxRow(message, document["slot"], position)
+    event = OutgoingEvent(document["_id"], document["type"], document["event"], document["slot"])
+    return _OutboxRow(event, position)

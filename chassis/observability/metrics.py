@@ -105,7 +105,7 @@ events_handling_seconds = Histogram(
 )
 events_in_flight = Gauge("events_in_flight", "Events that are being handled now.", ("queue",))
 queue_messages = Gauge(
-    "queue_messages", "Events that wait in a queue, as the broker counts them.", ("queue",)
+    "queue_messages", "Messages that wait in a queue, each of one event or several.", ("queue",)
 )
 broker_connected = LazyGauge("broker_connected", "1 while the consumers' connection to the broker is up.")
 

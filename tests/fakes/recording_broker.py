@@ -7,7 +7,12 @@ from typing import Self, cast
 
 from chassis.messaging import Subscription
 from chassis.messaging.consumer import EventConsumers
-from chassis.messaging.consumer_connection import BrokerDelivery, ConsumerConnection, Outcome
+from chassis.messaging.consumer_connection import (
+    BrokerDelivery,
+    ConsumerConnection,
+    Outcome,
+    SharedMessage,
+)
 
 
 class RecordingBroker:
@@ -20,7 +25,7 @@ class RecordingBroker:
 
     def deliver(self, body: bytes, attempt: int = 1) -> "asyncio.Future[Outcome]":
         """Deliver a message; the future has its outcome once the consumers settle it."""
-        delivery = BrokerDelivery(self._subscription, body, attempt, message=None)
+        delivery = BrokerDelivery(self._subscription, body, attempt, SharedMessage(message=None, unsettled=1))
         outcome = self._outcomes[id(delivery)] = asyncio.get_running_loop().create_future()
         outcome.add_done_callback(lambda _: delivery)  # keeps the delivery, and so its ID, alive
         self._deliver(delivery)

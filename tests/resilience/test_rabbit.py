@@ -50,7 +50,7 @@ def test_applications_while_the_broker_hangs_succeed_and_their_mails_come_afterw
 
 
 def _waiting(stack: StackHandle) -> int:
-    return provision.count_waiting_events(stack.cluster)
+    return provision.count_waiting_messages(stack.cluster)
 
 
 class MailCounter:

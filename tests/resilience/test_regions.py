@@ -17,7 +17,7 @@ from devstack.region import StackRegion
 from devstack.seed.signed_in_users import SignedInUser
 from devstack.stack import Stack as RunningStack
 from ops.progress import StepProgress
-from ops.provision import count_waiting_events
+from ops.provision import count_waiting_messages
 from tests.faults.user_pool import UserPool, wait_for_recovery
 from tests.resilience.background_load import (
     LoadResult,
@@ -160,7 +160,7 @@ def test_the_workers_of_both_regions_share_the_events_and_each_has_its_effect_on
     expected = Counter({student.email: len(listings) for student in fresh_users.students})
     wait_for_recovery(lambda: _mailed(fresh_users).total() >= expected.total() or None, "the mails")
     wait_for_recovery(
-        lambda: count_waiting_events(stack.cluster) == 0 or None,
+        lambda: count_waiting_messages(stack.cluster) == 0 or None,
         "all events to be handled",
     )
     assert _mailed(fresh_users) == expected

@@ -13,7 +13,8 @@ from chassis.call_context import Principal, acting_as
 from chassis.errors import DomainError
 from chassis.ids import new_id, slot_of
 from chassis.messaging import IncomingEvent, ReceivedEvent
-from chassis.messaging.publisher import EventPublisher, OutgoingEvent
+from chassis.messaging.message_bodies import OutgoingEvent
+from chassis.messaging.publisher import EventPublisher
 from chassis.sharding import outbox
 from chassis.sharding.shards import Shards
 from internshipconnect.analytics.v1 import analytics_pb2 as pb

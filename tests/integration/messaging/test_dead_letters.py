@@ -13,7 +13,8 @@ import pytest
 from chassis.errors import DomainError
 from chassis.messaging import IncomingEvent
 from chassis.messaging.dead_letters import DeadLetterMessage, DeadLetterQueues
-from chassis.messaging.publisher import EventPublisher, OutgoingEvent
+from chassis.messaging.message_bodies import OutgoingEvent
+from chassis.messaging.publisher import EventPublisher
 from chassis.messaging.topology import count_messages
 from chassis.sharding.shards import Shards
 from chassis.sharding.transactions import Transaction

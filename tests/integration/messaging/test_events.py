@@ -11,7 +11,8 @@ from kombu import Connection
 from chassis.errors import DomainError
 from chassis.messaging import EventHandler, IncomingEvent, QueueSubscription
 from chassis.messaging.consumer import EventConsumers
-from chassis.messaging.publisher import CONTENT_TYPE, EventPublisher, OutgoingEvent
+from chassis.messaging.message_bodies import EVENT_CONTENT_TYPE, OutgoingEvent
+from chassis.messaging.publisher import EventPublisher
 from chassis.messaging.relay import RelayPolicy
 from chassis.messaging.topology import dead_letter_queue, declare_topology
 from chassis.sharding.shards import Shards
@@ -247,7 +248,7 @@ async def test_a_message_that_is_no_event_goes_to_the_dead_letters_at_once(
         await publisher.close()
         await asyncio.sleep(0.5)
     (dead,) = await asyncio.to_thread(dead_letters, amqp_url, queue)
-    assert dead.content_type == CONTENT_TYPE
+    assert dead.content_type == EVENT_CONTENT_TYPE
     assert not seen.times
 
 

@@ -5,12 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from chassis.messaging.publisher import (
-    BrokerBlockedError,
-    BrokerNotProvisionedError,
-    EventPublisher,
-    OutgoingEvent,
-)
+from chassis.messaging.message_bodies import OutgoingEvent
+from chassis.messaging.publisher import BrokerBlockedError, BrokerNotProvisionedError, EventPublisher
 from chassis.messaging.topology import declare_topology
 from chassis.sharding.shards import Shards
 from devstack.stack import Stack

@@ -16,7 +16,8 @@ from google.protobuf.message import Message
 from chassis.clock import SystemClock
 from chassis.ids import new_id
 from chassis.messaging import IncomingEvent, ReceivedEvent
-from chassis.messaging.publisher import EventPublisher, OutgoingEvent
+from chassis.messaging.message_bodies import OutgoingEvent
+from chassis.messaging.publisher import EventPublisher
 from chassis.sharding import outbox
 from chassis.sharding.shards import Shards
 from internshipconnect.events.v1 import events_pb2 as events
