@@ -18,6 +18,10 @@ RETRYABLE_STATUSES: Final = frozenset({"none", OVERLOADED_STATUS, "502", "503", 
 """Answers that faults cause and after which a call may be repeated."""
 
 
+REPEAT: Final = "apply again"
+"""An application that was answered, sent once more under its key; `detail` is the ID in the first answer."""
+
+
 @dataclass(frozen=True)
 class InvariantViolation:
     """A violated invariant: its description, and the application or listing that it is about, if any."""
@@ -101,6 +105,15 @@ class OperationLog:
                 f"{self.call_counts[status]} calls had this answer", unexpected_answer_subject(status)
             )
             for status in sorted(statuses & self.call_counts.keys())
+        ]
+
+    def find_other_answers(self) -> list[InvariantViolation]:
+        """Return violations for repeats under a known key that did not get the first answer."""
+        return [
+            InvariantViolation(f"a repeat under its key was answered: {operation}", operation.detail)
+            for operation in self.operations
+            if operation.what == REPEAT
+            and (operation.refused or (operation.acknowledged and operation.subject != operation.detail))
         ]
 
     def acknowledged(self, what: str) -> list[Operation]:

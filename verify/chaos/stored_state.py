@@ -59,6 +59,7 @@ class StoredState:
 def find_contradictions(operation_log: OperationLog, stored_state: StoredState) -> list[InvariantViolation]:
     """Return contradictions that no event in progress can resolve."""
     return [
+        *operation_log.find_other_answers(),
         *_find_lost(operation_log, stored_state),
         *_find_duplicates(operation_log, stored_state),
         *_find_illegal_moves(stored_state.applications.values()),

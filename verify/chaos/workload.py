@@ -16,6 +16,7 @@ from devstack.journey.main_journey import sample_listing
 from devstack.seed.signed_in_users import SignedInUser
 from verify.chaos.operation_log import (
     OVERLOADED_STATUS,
+    REPEAT,
     RETRYABLE_STATUSES,
     UNEXPECTED_STATUSES,
     OperationLog,
@@ -27,6 +28,8 @@ CALL_TIMEOUT_S: Final = 10.0
 PAUSE_RANGE_S: Final = (0.05, 0.4)
 LISTINGS_PER_COMPANY: Final = 3
 MAX_OPENINGS: Final = 3
+REPEATED_SHARE: Final = 0.25
+"""The share of answered applications that are sent again under their key."""
 RETRYABLE_REASONS: Final = frozenset({"OPERATION_IN_PROGRESS", "OVERLOADED", "RATE_LIMITED"})
 _NEXT_STATES: Final = {
     "APPLICATION_STATE_SUBMITTED": ("IN_REVIEW", "SHORTLISTED", "REJECTED"),
@@ -123,8 +126,11 @@ class Workload:
         await self._change(student, verb, f"/api/v1/applications/{id_}:{verb}", {}, subject=id_)
 
     async def _apply(self, student: SignedInUser, internship_id: str) -> None:
-        body = {"internshipId": internship_id}
-        await self._change(student, "apply", "/api/v1/applications", body, detail=internship_id)
+        body, key = {"internshipId": internship_id}, str(uuid.uuid4())
+        path = "/api/v1/applications"
+        made = await self._change(student, "apply", path, body, detail=internship_id, key=key)
+        if made and self._dice.random() < REPEATED_SHARE:
+            await self._change(student, REPEAT, path, body, detail=made["id"], key=key)
 
     async def _read(self, member: SignedInUser, path: str) -> list[Json]:
         """Return the rows of a first page; none when it is unavailable now."""
@@ -132,10 +138,18 @@ class Workload:
         return list(body.get("data", ())) if status == httpx.codes.OK else []
 
     async def _change(
-        self, member: SignedInUser, what: str, path: str, body: Json, *, subject: str = "", detail: str = ""
+        self,
+        member: SignedInUser,
+        what: str,
+        path: str,
+        body: Json,
+        *,
+        subject: str = "",
+        detail: str = "",
+        key: str = "",
     ) -> Json:
         """Make a change, repeated under one key until answered, and log it; return {} unless it was made."""
-        headers = {**member.headers, "idempotency-key": str(uuid.uuid4())}
+        headers = {**member.headers, "idempotency-key": key or str(uuid.uuid4())}
         asked, tries = time.monotonic(), 0
         while True:
             tries += 1

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from verify.chaos.operation_log import OperationLog
+from verify.chaos.operation_log import REPEAT, OperationLog
 from verify.chaos.stored_state import StoredState, find_contradictions, find_unsettled
 
 STUDENT, OTHER, LISTING = "usr_1", "usr_2", "int_1"
@@ -106,6 +106,17 @@ def test_an_attempt_without_an_answer_may_have_come_to_one_application_and_a_ref
     assert finding_kinds(told(refused), make_stored_state(application("app_1"))) == [
         "1 applications came of 0 attempts"
     ]
+
+
+@pytest.mark.parametrize(
+    ("subject", "answer", "violations"), [("app_1", 200, 0), ("", 0, 0), ("", 409, 1), ("app_9", 200, 1)]
+)
+def test_a_repeat_under_a_key_gets_the_first_answer(subject: str, answer: int, violations: int) -> None:
+    operation_log = told(APPLIED)
+    operation_log.record(
+        who=STUDENT, what=REPEAT, subject=subject, answer=answer, reason="", tries=1, detail="app_1"
+    )
+    assert len(finding_kinds(operation_log, make_stored_state(application("app_1")))) == violations
 
 
 def test_two_live_applications_for_one_listing_are_found() -> None:
