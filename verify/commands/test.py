@@ -6,9 +6,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from threading import Lock
 from typing import Annotated
@@ -26,6 +26,7 @@ from ops.paths import REPO
 from ops.progress import StepProgress
 
 UNIT_TESTS = "tests/unit"
+UNIT_OPTIONS = ("-n", "2")
 ON_STORES = (
     *("tests/integration/analytics", "tests/integration/application", "tests/integration/auth"),
     *("tests/integration/chassis", "tests/integration/internship", "tests/integration/messaging"),
@@ -92,33 +93,53 @@ def run_tests(
         str, typer.Option("--stack", help="Name of the stack that is made for the run.")
     ] = "test",
 ) -> None:
-    """Run unit tests, then integration and end-to-end tests on a stack of their own.
+    """Run unit tests, and integration and end-to-end tests on a stack of their own.
 
     What else is given goes to pytest: `ic test -k login`, `ic test tests/unit/ops -x`.
     """
     targets, arguments = _split_arguments(context.args)
-    unit = [
-        target for target in targets or [UNIT_TESTS] if _is_unit_target(target) and _target_exists(target)
-    ]
-    on_a_stack = [target for target in targets if not _is_unit_target(target)]
     stubs.build_generated_stubs()
     tally = ResultTally()
-    if unit:
-        run_pytest("unit", unit, ["-n", "2", *arguments], tally)
-    if on_a_stack or not targets:
-        with temporary_stack(stack, keep=keep, tally=tally) as found:
-            if targets:
-                run_pytest("stack", on_a_stack, arguments, tally, stack=found)
-            else:
-                _run_all(arguments, tally, found)
+    if targets:
+        _run_targets(targets, arguments, tally, lambda: temporary_stack(stack, keep=keep, tally=tally))
+    else:
+        # Tests on a stack wait a part of the time.
+        with (
+            _beside("unit", [UNIT_TESTS, *UNIT_OPTIONS, *arguments], tally) as unit,
+            temporary_stack(stack, keep=keep, tally=tally) as found,
+        ):
+            _run_all(arguments, tally, found, unit)
     console.print(str(tally), style="bold red" if tally.failed else "bold green")
     raise typer.Exit(1 if tally.failed else 0)
 
 
-def _run_all(arguments: Sequence[str], tally: ResultTally, stack: Topology) -> None:
+def _run_targets(
+    targets: Sequence[str],
+    arguments: Sequence[str],
+    tally: ResultTally,
+    start_stack: Callable[[], AbstractContextManager[Topology]],
+) -> None:
+    """Run these tests, and start a stack only for those that need one."""
+    unit = [target for target in targets if _is_unit_target(target)]
+    if unit:
+        run_pytest("unit", unit, [*UNIT_OPTIONS, *arguments], tally)
+    if len(unit) < len(targets):
+        with start_stack() as found:
+            others = [target for target in targets if target not in unit]
+            run_pytest("stack", others, arguments, tally, stack=found)
+
+
+@contextmanager
+def _beside(name: str, arguments: Sequence[str], tally: ResultTally) -> "Iterator[Future[None]]":
+    """Run these tests beside the block, which they end with."""
+    with ThreadPoolExecutor(1) as pool:
+        yield pool.submit(run_pytest, name, arguments, [], tally, log=_log_file(name))
+
+
+def _run_all(arguments: Sequence[str], tally: ResultTally, stack: Topology, unit: "Future[None]") -> None:
     """Run the tests that can run at the same time, then those that stop processes of the stack.
 
-    Those on the stores beside it run all the time.
+    Those on the stores beside it run all the time. The result of the unit tests is shown between.
     """
     done = [f"--ignore={target}" for targets in SIDE_BY_SIDE.values() for target in targets]
     with _stores_beside(stack) as stores, ThreadPoolExecutor() as pool:
@@ -131,7 +152,8 @@ def _run_all(arguments: Sequence[str], tally: ResultTally, stack: Topology) -> N
         on_stores = begin("stores", (*ON_STORES, *(f"--ignore={each}" for each in ON_SERVICES)), stores)
         for run in [begin(name, targets, stack) for name, targets in SIDE_BY_SIDE.items()]:
             run.result()
-        _print_logs(SIDE_BY_SIDE)
+        unit.result()
+        _print_logs(["unit", *SIDE_BY_SIDE])
         run_pytest("stack", [*IN_TURN, *done], arguments, tally, stack=stack)
         on_stores.result()
     _print_logs(["stores"])
