@@ -5,6 +5,8 @@ import asyncio
 import signal
 from pathlib import Path
 
+import uvloop
+
 from devstack.mailbox.server import start_mailbox
 from devstack.mailbox.store import MailStore
 
@@ -28,7 +30,7 @@ def main() -> None:
     parser.add_argument("--http", type=int, required=True, help="port for HTTP")
     parser.add_argument("--data", type=Path, required=True, help="folder for the mails")
     options = parser.parse_args()
-    asyncio.run(run_mailbox(options.data, smtp_port=options.smtp, http_port=options.http))
+    uvloop.run(run_mailbox(options.data, smtp_port=options.smtp, http_port=options.http))
 
 
 if __name__ == "__main__":
