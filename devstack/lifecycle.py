@@ -64,13 +64,15 @@ def start_without_broker(topology: Topology, steps: StepProgress, *, stores_only
     cluster = LocalCluster(topology, stack.credentials)
     prepared = PreparedStores(topology, stack.credentials)
     with steps.step("configuration"):
-        write_configuration(stack)
+        _write_store_files(stack)
     client = _ensure_supervisor(stack, steps)
     stores = [process for process in stack.in_stage(StartStage.STORES) if process.name != BROKER_PROCESS]
     with steps.step("stores: MongoDB, Redis Cluster, mailbox") as detail:
         start_each(client, stack.in_stage(StartStage.MAPPER))
         wait_for_processes(stack, client, stack.in_stage(StartStage.MAPPER), detail, probe_process)
         start_each(client, [*stores, stack.find_process(BROKER_PROCESS)])
+        # The gateway's libraries take a second to load, in which the stores start.
+        _write_service_files(stack.topology)
         wait_for_processes(stack, client, stores, detail, probe_ports)
         cluster.prepare_stores()
         if not prepared.have_collections():
@@ -139,20 +141,22 @@ def stop_stack(topology: Topology, *, wipe: bool = False) -> int:
     return len(running)
 
 
-def write_configuration(stack: Stack) -> None:
-    """Write every file that a process of the stack reads."""
+def _write_store_files(stack: Stack) -> None:
     topology, secrets = stack.topology, stack.credentials
     for folder in (topology.etc_folder, topology.data_folder, topology.logs_folder, topology.run_folder):
         folder.mkdir(parents=True, exist_ok=True)
-    service_keys.ensure_service_keys(topology, [*topology.services, OPERATOR_SERVICE])
     mongo.write_mongod_files(topology, secrets)
     redis_cluster.write_redis_files(topology, secrets)
     rabbit.write_rabbit_files(topology, secrets)
     fault_proxy_process.reset_store_faults(topology)
+    write_supervisor_config(topology, stack.processes)
+
+
+def _write_service_files(topology: Topology) -> None:
+    service_keys.ensure_service_keys(topology, [*topology.services, OPERATOR_SERVICE])
     control_plane.write_mesh_files(topology)
     rate_limiter.write_rate_limits(topology)
     importlib.import_module("devstack.edge_config").write_gateway_files(topology)
-    write_supervisor_config(topology, stack.processes)
 
 
 def _after_stores(stack: Stack) -> list[StackProcess]:
