@@ -23,7 +23,9 @@ _Client = MongoClient[dict[str, Any]]
 
 
 def ensure_service_users(cluster: Cluster) -> None:
-    """Create each service's user on every shard; leave existing ones as they are.
+    """Create each service's user on every shard, or give an existing one the present password and roles.
+
+    Connections stay open when a password changes; a new one needs the present password.
 
     Raises:
         OpsError: a shard does not answer, or refuses the administrator's user.
@@ -58,7 +60,7 @@ def _ensure_user(client: _Client, service: str, password: str) -> None:
     except OperationFailure as error:
         if error.code != _USER_ALREADY_EXISTS:
             raise
-        client.admin.command("grantRolesToUser", service, roles=roles)
+        client.admin.command("updateUser", service, pwd=password, roles=roles)
 
 
 def _ensure_member_role(client: _Client) -> None:

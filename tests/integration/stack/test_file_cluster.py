@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure
 
 from devstack.cluster_export import write_cluster_file
+from devstack.topology_parts import StackShard
 from ops.paths import REPO
+from ops.service_names import service_database
 from tests.stack import StackHandle
 
 
@@ -66,6 +70,32 @@ def test_a_provisioned_cluster_is_provisioned_again(stack: StackHandle, file: Pa
     said = ic("--cluster", str(file), "provision")
 
     assert f"the cluster '{stack.topology.name}' has its users, collections, indexes and queues" in said
+
+
+def test_provisioning_gives_a_service_its_new_password(
+    stack: StackHandle, file: Path, tmp_path: Path
+) -> None:
+    renewed = write_cluster_file(stack.cluster, tmp_path / "renewed")
+    (renewed.parent / "secrets" / "analytics-mongo-password").write_text("renewed\n")
+    old = stack.credentials.services["analytics"].mongo_password
+    try:
+        ic("--cluster", str(renewed), "provision")
+        assert {knows_password(stack, shard, "renewed") for shard in stack.topology.shards} == {True}
+        assert {knows_password(stack, shard, old) for shard in stack.topology.shards} == {False}
+    finally:
+        ic("--cluster", str(file), "provision")
+    assert knows_password(stack, stack.topology.shards[0], old)
+
+
+def knows_password(stack: StackHandle, shard: StackShard, password: str) -> bool:
+    login: dict[str, Any] = {"username": "analytics", "password": password, "authSource": "admin"}
+    with MongoClient[dict[str, Any]](shard.uri, serverSelectionTimeoutMS=5_000, **login) as client:
+        try:
+            client[service_database("analytics")].command("ping")
+            client[service_database("analytics")]["listing_funnels"].find_one()
+        except OperationFailure:
+            return False
+    return True
 
 
 def test_the_search_index_is_checked_and_rebuilt(stack: StackHandle, file: Path) -> None:
