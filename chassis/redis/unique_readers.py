@@ -10,6 +10,7 @@ import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 from zlib import crc32
@@ -21,6 +22,8 @@ from redis.asyncio.cluster import RedisCluster
 RETENTION: Final = timedelta(days=2)
 CHANGED_BUCKETS: Final = 16
 """Sets of subjects whose counts have changed; several, to spread them over the nodes."""
+MAX_USUAL_ADDRESS_CHARS: Final = 64
+"""Longer texts are no addresses, and are not remembered."""
 
 
 class SubjectDay(NamedTuple):
@@ -32,7 +35,14 @@ class SubjectDay(NamedTuple):
 
 def anonymous_reader_key(address: str, user_agent: str) -> str:
     """Return the key of an anonymous reader, from user agent and client network."""
-    return f"{find_client_networks(address)[0]} {user_agent}"
+    is_usual = len(address) <= MAX_USUAL_ADDRESS_CHARS
+    network = _find_usual_network(address) if is_usual else find_client_networks(address)[0]
+    return f"{network} {user_agent}"
+
+
+@lru_cache(8_192)
+def _find_usual_network(address: str) -> str:
+    return find_client_networks(address)[0]
 
 
 class UniqueReaderCounter:

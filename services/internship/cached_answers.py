@@ -8,6 +8,7 @@ message.
 import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final, Self
 
 from chassis.call_context import limit_freshness
@@ -53,16 +54,37 @@ class CachedListing:
 
 def listing_at(raw: bytes, now: datetime) -> bytes:
     """Return the message as of `now`; shared caches may keep it until the clock changes it."""
-    opens_ms, deadline_ms, is_open = _HEAD.unpack_from(raw)
-    opens, deadline = _time_of_epoch_ms(opens_ms), _time_of_epoch_ms(deadline_ms)
-    following = pb.Internship(
-        days_left=days_left(deadline, now),
-        open_for_applications=bool(is_open) and is_intake_open(opens, deadline, now),
-    )
-    change = next_clock_change(opens, deadline, now)
-    if change is not None:
-        limit_freshness((change - now).total_seconds())
-    return raw[_HEAD.size :] + following.SerializeToString()
+    following, until = _clock_fields(raw[: _HEAD.size]).at(now)
+    if until is not None:
+        limit_freshness((until - now).total_seconds())
+    return raw[_HEAD.size :] + following
+
+
+class _ClockFields:
+    """The fields that depend on the clock, serialized again only when the clock has changed them."""
+
+    __slots__ = ("_deadline", "_following", "_is_open", "_opens", "_since", "_until")
+
+    def __init__(self, head: bytes) -> None:
+        opens_ms, deadline_ms, is_open = _HEAD.unpack(head)
+        self._opens, self._deadline = _time_of_epoch_ms(opens_ms), _time_of_epoch_ms(deadline_ms)
+        self._is_open = bool(is_open)
+        self._since: datetime | None = None
+        self._until: datetime | None = None
+        self._following = b""
+
+    def at(self, now: datetime) -> tuple[bytes, datetime | None]:
+        """Return the fields as of `now`, and when the clock next changes them; None for never."""
+        if self._since is None or now < self._since or (self._until is not None and now >= self._until):
+            self._since, self._until = now, next_clock_change(self._opens, self._deadline, now)
+            self._following = pb.Internship(
+                days_left=days_left(self._deadline, now),
+                open_for_applications=self._is_open and is_intake_open(self._opens, self._deadline, now),
+            ).SerializeToString()
+        return self._following, self._until
+
+
+_clock_fields: Final = lru_cache(8_192)(_ClockFields)
 
 
 @dataclass(frozen=True, slots=True)

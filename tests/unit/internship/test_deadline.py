@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from google.protobuf.message import Message
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chassis.call_context import CallContext, bind_call, current_call
 from internshipconnect.internship.v1 import internship_pb2 as pb
@@ -118,3 +120,20 @@ def test_a_page_of_hits_is_good_until_the_first_of_them_changes() -> None:
     assert kept == page
     assert current_call().max_age_s == 3600.0
     assert search_page_at(raw, NOW + timedelta(hours=2)) is None
+
+
+@given(
+    st.lists(st.integers(-3 * 86_400, 3 * 86_400), min_size=1, max_size=12), st.none() | st.integers(-2, 2)
+)
+def test_an_answer_from_the_cache_is_that_of_the_clock_whatever_was_asked_before(
+    seconds: list[int], opens_in_days: int | None
+) -> None:
+    bind_call(CallContext())
+    opens = None if opens_in_days is None else DEADLINE + timedelta(days=opens_in_days)
+    known = listing(ListingState.OPEN, apply_open_time=opens)
+    raw = CachedListing.from_listing(known, listing_to_message(known, NOW)).SerializeToString()
+    for each in seconds:
+        now = DEADLINE + timedelta(seconds=each)
+        answer = pb.Internship.FromString(listing_at(raw, now))
+        assert answer.days_left == days_left(DEADLINE, now)
+        assert answer.open_for_applications == is_open_for_applications(known, now)
