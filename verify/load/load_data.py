@@ -16,7 +16,7 @@ from verify.bench.benchmark_users import (
 
 MAX_STUDENTS: Final = 200
 GRPC_PLAN: Final = "PRO"
-"""A few callers of gRPC do what many do elsewhere, so their tokens are of the plan with the highest limits."""
+"""A few callers of gRPC do the work of many, so their tokens are of the plan with the highest limits."""
 
 
 @dataclass(frozen=True)

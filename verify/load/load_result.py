@@ -74,14 +74,14 @@ class LoadResult:
         return 100 * self.failed / self.attempted if self.attempted else math.nan
 
 
-def figures_of_calls(
-    name: str, latencies_ms: Sequence[float], failures: Mapping[str, int]
-) -> CallFigures:
+def figures_of_calls(name: str, latencies_ms: Sequence[float], failures: Mapping[str, int]) -> CallFigures:
     """Return the figures of calls that are known one by one; `latencies_ms` includes those of failed ones."""
     return CallFigures(
         name,
         len(latencies_ms),
-        *(percentile(latencies_ms, share) for share in (0.5, 0.95, 0.99)),
+        p50_ms=percentile(latencies_ms, 0.5),
+        p95_ms=percentile(latencies_ms, 0.95),
+        p99_ms=percentile(latencies_ms, 0.99),
         max_ms=max(latencies_ms, default=math.nan),
         failures=dict(failures),
     )

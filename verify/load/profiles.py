@@ -22,7 +22,7 @@ Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class LoadPhase(BaseModel, frozen=True):
-    """A time in which sessions begin at a rate; a text as rate names a variable of the process that runs it."""
+    """A time in which sessions begin at a rate; a text names a variable that holds it in each process."""
 
     name: str
     duration_s: Annotated[int, Field(alias="duration", gt=0)]
