@@ -15,8 +15,8 @@ from ops.errors import OpsError
 from ops.options import DEFAULT_STACK, StackName
 from ops.progress import StepProgress
 from verify.load.load_result import LIMITS_HINT, LoadResult, needs_limits_hint
-from verify.load.load_runner import DEFAULT_TOOLS, LoadRunner, LoadTool
-from verify.load.load_target import parse_target
+from verify.load.load_runner import DEFAULT_TOOLS, LoadRunner, LoadTool, require_local_profile
+from verify.load.load_target import parse_local_target, parse_target
 from verify.load.manifests import (
     DEFAULT_IMAGE,
     PASSWORD_KEY,
@@ -70,7 +70,7 @@ def load(
 ) -> None:
     """Put load on a running, seeded stack, and fail when a threshold is broken.
 
-    `ic load --profile local --report load.html`, or for a cluster `ic load --profile seed --render --target URL`.
+    `ic load --profile local --report load.html`; a cluster: `ic load --profile seed --render --target URL`.
     """
     wanted = read_profile(profile).changed(
         seconds=seconds, max_p99_ms=p99_ms, max_error_percent=max_error_percent
@@ -78,9 +78,11 @@ def load(
     if render:
         _print_manifests(wanted, target, requests_per_s, pods, image)
         return
+    require_local_profile(wanted)
+    gateway = parse_local_target(target) if target else None
     # The listings of the run are closed as well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    runner = LoadRunner.prepare(topology.find_stack(stack), wanted, target)
+    runner = LoadRunner.prepare(topology.find_stack(stack), wanted, gateway)
     results = _run_tools(runner, tool or DEFAULT_TOOLS)
     breaches = runner.find_breaches(results)
     _print_results(results)

@@ -54,6 +54,12 @@ class LoadTool(StrEnum):
 DEFAULT_TOOLS: Final = (LoadTool.ARTILLERY, LoadTool.JMETER, LoadTool.GRPC)
 
 
+def require_local_profile(profile: LoadProfile) -> None:
+    """Raise OpsError for a profile that one machine cannot carry out."""
+    if profile.is_distributed:
+        raise OpsError(f"--profile {profile.name} is for many pods: add --render, and apply what it prints")
+
+
 @dataclass(frozen=True)
 class LoadRunner:
     """One stack, the gateway that the load goes to, and the tokens of its seeded students."""
@@ -64,13 +70,14 @@ class LoadRunner:
     tokens: Sequence[str] = field(repr=False)
 
     @classmethod
-    def prepare(cls, topology: Topology, profile: LoadProfile, url: str | None) -> Self:
-        """Return the runner of a running, seeded stack. Raises OpsError when something is lacking."""
-        if profile.is_distributed:
-            raise OpsError(f"the profile '{profile.name}' is for many pods: add --render for their manifests")
-        target = parse_local_target(url or topology.public_url)
+    def prepare(cls, topology: Topology, profile: LoadProfile, target: LoadTarget | None = None) -> Self:
+        """Return the runner of a running, seeded stack; without a target, the load goes to its gateway.
+
+        Raises OpsError when something is lacking.
+        """
         require_seeded_stack(topology)
-        return cls(topology, profile, target, sign_in_students(topology))
+        gateway = target or parse_local_target(topology.public_url)
+        return cls(topology, profile, gateway, sign_in_students(topology))
 
     @property
     def folder(self) -> Path:

@@ -68,7 +68,22 @@ class DistributedLoad:
 
 def render_manifests(load: DistributedLoad) -> str:
     """Return the manifests as YAML; the Secret with the password is not among them."""
-    return yaml.safe_dump_all([_config_map(), _job(load)], sort_keys=False)
+    return yaml.dump_all([_config_map(), _job(load)], Dumper=_PlainDumper, sort_keys=False)
+
+
+class _PlainDumper(yaml.SafeDumper):
+    """Writes multi-line texts as blocks, and repeats what occurs twice."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_PlainDumper.add_representer(str, _represent_text)
 
 
 def _config_map() -> dict[str, Any]:

@@ -21,7 +21,7 @@ REQUEST_METHODS: Final = frozenset({"get", "post", "put", "patch", "delete"})
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-class LoadPhase(BaseModel, frozen=True):
+class LoadPhase(BaseModel, frozen=True, populate_by_name=True):
     """A time in which sessions begin at a rate; a text names a variable that holds it in each process."""
 
     name: str
@@ -43,7 +43,7 @@ class LoadPhase(BaseModel, frozen=True):
         return self.duration_s * (self.rate_per_s + last) / 2
 
 
-class LoadThresholds(BaseModel, frozen=True):
+class LoadThresholds(BaseModel, frozen=True, populate_by_name=True):
     """What a run may reach at most: the share of failures, and the 99th percentile of the response times."""
 
     max_error_percent: Annotated[float, Field(alias="maxErrorRate", ge=0, le=100)]
