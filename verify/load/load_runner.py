@@ -87,7 +87,7 @@ class LoadRunner:
         return found
 
     def install_tools(self, wanted: Sequence[LoadTool], steps: StepProgress) -> None:
-        """Install what is missing. Raises OpsError when it cannot be."""
+        """Install missing tools. Raises OpsError when it cannot be."""
         if LoadTool.ARTILLERY in wanted:
             with steps.step("artillery"):
                 tools.artillery()

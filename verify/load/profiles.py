@@ -80,7 +80,7 @@ class _FileFields(BaseModel):
 
 @dataclass(frozen=True)
 class LoadProfile:
-    """How much load, for how long, and what is still good; `shares` is the weight of each scenario."""
+    """How much load, for how long, and its thresholds; `shares` is the weight of each scenario."""
 
     name: str
     phases: Sequence[LoadPhase]
