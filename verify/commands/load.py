@@ -79,6 +79,8 @@ def load(
         _print_manifests(wanted, target, requests_per_s, pods, image)
         return
     require_local_profile(wanted)
+    if report is not None and (report.is_dir() or not report.absolute().parent.is_dir()):
+        raise OpsError(f"--report: {report} cannot be written: name a file in a folder that there is")
     gateway = parse_local_target(target) if target else None
     # The listings of the run are closed as well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))

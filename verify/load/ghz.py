@@ -20,12 +20,16 @@ EXIT_TIMEOUT_S: Final = 60.0
 OK: Final = "OK"
 
 
+def require_ghz() -> None:
+    """Raise OpsError when ghz is not on the PATH."""
+    if shutil.which(GHZ) is None:
+        raise OpsError("ghz is not on the PATH; `--tool grpc` makes the same calls without it")
+
+
 def run_ghz(
     plans: Sequence[GrpcClassPlan], target: LoadTarget, values: PlaceholderValues, folder: Path
 ) -> LoadResult:
-    """Run all classes at the same time. Raises OpsError when ghz is not on the PATH or fails."""
-    if shutil.which(GHZ) is None:
-        raise OpsError("ghz is not on the PATH; `--tool grpc` makes the same calls without it")
+    """Run all classes at the same time. Raises OpsError when ghz fails."""
     files = [_write_config(plan, target, _for_one_caller(values, i), folder) for i, plan in enumerate(plans)]
     started = [
         subprocess.Popen(

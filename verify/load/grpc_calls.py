@@ -60,11 +60,11 @@ class SteadyRate:
 
     def __init__(self, per_s: float) -> None:
         self._interval_s = 1 / per_s
-        self._next_s = time.monotonic()
+        self._next_s = 0.0
 
     async def wait(self) -> None:
         """Wait until the next caller may pass."""
-        now = time.monotonic()
+        now = asyncio.get_running_loop().time()
         at = max(self._next_s, now - self._interval_s)
         self._next_s = at + self._interval_s
         await asyncio.sleep(max(0.0, at - now))

@@ -17,7 +17,7 @@ from ops.errors import OpsError
 from ops.progress import StepProgress
 from verify.bench.target import require_seeded_stack
 from verify.load.artillery import run_artillery
-from verify.load.ghz import run_ghz
+from verify.load.ghz import require_ghz, run_ghz
 from verify.load.ghz_config import (
     NEW_LISTING,
     OPEN_LISTING,
@@ -93,6 +93,8 @@ class LoadRunner:
                 tools.artillery()
         if LoadTool.JMETER in wanted:
             binaries.install_jmeter(steps.note)
+        if LoadTool.GHZ in wanted:
+            require_ghz()
 
     def run_tool(self, tool: LoadTool) -> LoadResult:
         """Run one tool with the profile, with listings that are published for it. Raises OpsError."""

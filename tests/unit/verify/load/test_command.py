@@ -24,6 +24,7 @@ def run(*arguments: str, capsys: pytest.CaptureFixture[str]) -> str:
         (("--target", "nonsense"), "--target takes a URL such as"),
         (("--render", "--profile", "seed"), "--render needs --target"),
         (("--render", "--target", "http://gateway"), "the profile 'smoke' is not for pods"),
+        (("--report", "/no/such/folder/load.html"), "--report: /no/such/folder/load.html cannot be written"),
         (("--stack", "no-such-stack"), "there is no stack 'no-such-stack'"),
         (("--tool", "wrk"), "wrk"),
         (("--seconds", "1"), "--seconds"),
