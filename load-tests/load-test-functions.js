@@ -50,6 +50,7 @@ function rememberListings(request, response, context, events, done) {
 /** Make the functions of this file callable from templates, and give the session an address and a key. */
 function startSession(context, events, done) {
   Object.assign(context.funcs, { $randomString, $randomEmail, $randomInt });
+  context.vars.address = makeAddress();
   context.vars.idempotencyKey = crypto.randomUUID();
   return done();
 }
@@ -57,8 +58,7 @@ function startSession(context, events, done) {
 /** Send the session's own address, where that is wanted. */
 function sendAddress(request, context, events, done) {
   if (process.env.LOAD_ADDRESSES === "made-up") {
-    context.vars.address ??= `198.${$randomInt(18, 19)}.${$randomInt(0, 255)}.${$randomInt(1, 254)}`;
-    request.headers = { ...request.headers, "x-forwarded-for": context.vars.address };
+    request.headers = { ...request.headers, "x-forwarded-for": context.vars.address ?? makeAddress() };
   }
   return done();
 }
@@ -107,6 +107,11 @@ function answerQuestions(request, response, context, events, done) {
     return { questionId, text };
   });
   return done();
+}
+
+/** Return an address of a network that is reserved for load tests. */
+function makeAddress() {
+  return `198.${$randomInt(18, 19)}.${$randomInt(0, 255)}.${$randomInt(1, 254)}`;
 }
 
 function pick(values) {

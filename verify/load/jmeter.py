@@ -30,6 +30,8 @@ EXIT_TIMEOUT_S: Final = 120.0
 MAX_HEAP: Final = "512m"
 SHOWN_LOG_LINES: Final = 15
 INTERVAL_S: Final = 10
+NO_ANSWER: Final = "Non HTTP response code"
+NO_ANSWER_MESSAGE: Final = "Non HTTP response message: "
 SAVED_FIELDS: Final = {
     **{f"jmeter.save.saveservice.{name}": "true" for name in ("print_field_names", "label", "response_code")},
     **{f"jmeter.save.saveservice.{name}": "true" for name in ("time", "successful", "response_message")},
@@ -118,6 +120,8 @@ def parse_jmeter_results(lines: Iterable[str]) -> LoadResult:
 
 def _reason_of(row: Mapping[str, str]) -> str:
     code = row.get("responseCode", "")
+    if code.startswith(NO_ANSWER):
+        return row.get("responseMessage", code).removeprefix(NO_ANSWER_MESSAGE)
     if code.isdigit() and int(code) >= 400:
         return f"HTTP {code}"
     return row.get("failureMessage") or row.get("responseMessage") or code

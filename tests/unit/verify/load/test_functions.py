@@ -112,6 +112,25 @@ def test_an_address_is_made_up_only_where_that_is_wanted() -> None:
     )
 
 
+@needs_node
+def test_a_session_keeps_one_address_and_the_next_has_another() -> None:
+    addresses = evaluate(
+        """
+        const send = () => {
+          const request = {};
+          f.sendAddress(request, context, {}, ended);
+          return request.headers["x-forwarded-for"];
+        };
+        f.startSession(context, {}, ended);
+        const first = [send(), send()];
+        f.startSession(context, {}, ended);
+        print([...first, send()]);
+        """,
+        LOAD_ADDRESSES="made-up",
+    )
+    assert addresses[0] == addresses[1] != addresses[2]
+
+
 def test_every_function_that_the_scenarios_name_is_exported() -> None:
     exported = set(
         re.findall(r"^  ([$\w]+),$", FUNCTIONS_FILE.read_text().partition("module.exports")[2], re.M)
