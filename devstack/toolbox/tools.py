@@ -1,6 +1,6 @@
 """Tools of other languages, each installed on demand into `.ic/tools` from a lock beside this file.
 
-They serve `ic lint` and the tests of generated clients; no service needs them.
+They serve `ic lint`, `ic load` and the tests of generated clients; no service needs them.
 """
 
 import fcntl
@@ -42,6 +42,11 @@ def node_modules() -> Path:
 def operator_kinds() -> Path:
     """Return the folder of the npm packages with types of operators' kinds. Raises OpsError."""
     return _install_node_packages(TOOLS_FOLDER / "operator-kinds", _LOCKS_FOLDER / "operator-kinds")
+
+
+def artillery() -> Path:
+    """Return the path of the HTTP load generator. Raises OpsError when it cannot be installed."""
+    return _install_node_packages(TOOLS_FOLDER / "load", _LOCKS_FOLDER / "load") / ".bin" / "artillery"
 
 
 def _install_node_packages(target: Path, locks_folder: Path) -> Path:

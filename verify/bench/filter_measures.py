@@ -5,7 +5,6 @@ are the stack's. The variants are measured in turn, a second each, and just befo
 what else the machine does affects both alike.
 """
 
-import json
 import math
 import statistics
 import tempfile
@@ -19,12 +18,11 @@ from typing import Final, NamedTuple
 
 import httpx
 
-from devstack import binaries
 from devstack.probes import probe_port
 from devstack.rate_limiter import RATE_LIMITER_PROCESS
 from devstack.stack import Stack
 from devstack.topology_parts import LOOPBACK
-from gateway.envoy.bootstrap import EnvoyNode, build_bootstrap
+from gateway.envoy.bootstrap import EnvoyNode
 from ops.service_names import SERVICES
 from verify.bench.benchmark_users import sign_in_seeded_students
 from verify.bench.closed_loop import MeasurementTimes
@@ -34,7 +32,7 @@ from verify.bench.filter_control_plane import FilterPlan
 from verify.bench.filter_variants import ALL_FILTERS, VARIANTS
 from verify.bench.http_load import HttpLoadPlan, measure_http_load
 from verify.bench.samples import LoadSample, ratio
-from verify.bench.server_process import find_free_ports, running_beside, running_process
+from verify.bench.server_process import find_free_ports, running_beside, running_envoy, running_process
 from verify.bench.target import BenchmarkTarget
 
 LISTING_PATH: Final = f"/api/v1/internships/{INTERNSHIP_ID}"
@@ -132,12 +130,8 @@ def _start_envoy(
 ) -> HttpLoadPlan:
     [admin_port] = find_free_ports(1)
     node = EnvoyNode(f"filters-{variant}", variant, (LOOPBACK, admin_port), (LOOPBACK, plan.port))
-    config = folder / f"{variant}.json"
-    config.write_text(json.dumps(build_bootstrap(node)))
-    options = ("--concurrency", "1", "--disable-hot-restart", "--log-level", "warning")
     url = f"http://{LOOPBACK}:{plan.listen[variant]}{LISTING_PATH}"
-    command = [str(binaries.envoy_proxy()), *options, "-c", str(config)]
-    pid = closing.enter_context(running_process(command, {}, lambda: _answers(url, headers)))
+    pid = closing.enter_context(running_envoy(node, folder, lambda: _answers(url, headers)))
     return HttpLoadPlan([url], {"envoy": pid}, headers=tuple(f"{k}: {v}" for k, v in headers.items()))
 
 

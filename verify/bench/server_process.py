@@ -1,5 +1,6 @@
 """Server processes of a measurement's own, which end with it."""
 
+import json
 import socket
 import subprocess
 import tempfile
@@ -8,10 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from devstack import binaries
 from devstack.probes import probe_http
 from devstack.process import StackProcess
 from devstack.supervisor import STACK_MARKER, read_last_lines
 from devstack.topology_parts import LOOPBACK
+from gateway.envoy.bootstrap import EnvoyNode, build_bootstrap
 from ops.errors import OpsError
 from ops.waiting import wait_until
 from verify.bench.child_process import checkout_environment, module_command
@@ -89,6 +92,20 @@ def _running_on_free_ports(
         command, {**environment, **ports}, lambda: probe_http(ops_port, "/ready").ready
     ) as pid:
         yield grpc_port, pid
+
+
+@contextmanager
+def running_envoy(node: EnvoyNode, folder: Path, is_ready: Callable[[], bool]) -> Iterator[int]:
+    """Run an Envoy with one worker, which the node's control plane configures; yield its ID.
+
+    Its bootstrap goes into the folder. Raises OpsError when it does not start.
+    """
+    config = folder / f"{node.id}.json"
+    config.write_text(json.dumps(build_bootstrap(node)))
+    options = ("--concurrency", "1", "--disable-hot-restart", "--log-level", "warning")
+    command = [str(binaries.envoy_proxy()), *options, "-c", str(config)]
+    with running_process(command, {}, is_ready) as pid:
+        yield pid
 
 
 def find_free_ports(count: int) -> list[int]:
