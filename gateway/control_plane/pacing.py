@@ -23,10 +23,10 @@ class PacingPolicy:
 class RateGate:
     """Lets so many pass at once, and then so many a second: the generic cell rate algorithm."""
 
-    def __init__(self, per_s: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, per_s: float, burst: int, clock: Callable[[], float] | None = None) -> None:
         self._interval_s = 1 / per_s
         self._tolerance_s = (burst - 1) / per_s
-        self._clock = clock
+        self._clock = clock or _monotonic_s
         self._due_at = 0.0
 
     def wait_s(self) -> float:
@@ -38,6 +38,10 @@ class RateGate:
         wait_s = self.wait_s()
         self._due_at = max(self._due_at, self._clock()) + self._interval_s
         return wait_s
+
+
+def _monotonic_s() -> float:
+    return time.monotonic()
 
 
 class TooManyStreamsError(Exception):

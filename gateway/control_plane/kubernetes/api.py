@@ -1,7 +1,7 @@
 """Requests to the Kubernetes API, and the errors that it answers."""
 
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any, Final
@@ -50,14 +50,19 @@ class KubernetesApi:
             return found
 
     async def stream(
-        self, path: str, parameters: Mapping[str, str], silence_s: float
+        self,
+        path: str,
+        parameters: Mapping[str, str],
+        silence_s: float,
+        on_open: Callable[[], None],
     ) -> AsyncIterator[dict[str, Any]]:
         """Yield the object of each line until the API ends the answer.
 
-        A line that the connection breaks off is dropped. Raises as `get` does, TimeoutError after
-        `silence_s` without a byte.
+        `on_open` is called when the API begins to answer. A line that the connection breaks off is dropped.
+        Raises as `get` does, TimeoutError after `silence_s` without a byte.
         """
         async with self._request(path, parameters, silence_s) as response:
+            on_open()
             rest = b""
             async for chunk in response.content.iter_any():
                 *lines, rest = (rest + chunk).split(b"\n")

@@ -5,6 +5,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final, Generic, TypeVar, cast
 
@@ -91,11 +92,15 @@ class ListWatch(Generic[T]):
             "timeoutSeconds": str(lasts_s),
         }
         began = time.monotonic()
-        events = self._api.stream(self._path, parameters, lasts_s + SILENCE_MARGIN_S)
+        events = self._api.stream(
+            self._path,
+            parameters,
+            lasts_s + SILENCE_MARGIN_S,
+            partial(metrics.kubernetes_watch_connected.set, 1),
+        )
         try:
             async with aclosing(cast(Any, events)):
                 async for event in events:
-                    metrics.kubernetes_watch_connected.set(1)
                     self._apply(event)
         finally:
             metrics.kubernetes_watch_connected.set(0)

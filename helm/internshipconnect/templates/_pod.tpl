@@ -194,6 +194,16 @@ lifecycle:
     defaultMode: 0440
     items: [{{- range $index, $key := . }}{{ if $index }}, {{ end }}{key: {{ $key }}, path: {{ $key }}}{{ end }}]
 {{- end }}
+{{- if and (eq $component.name "control-plane") (eq $root.Values.mesh.endpoints "kubernetes") }}
+- name: kubernetes
+  projected:
+    defaultMode: 0440
+    sources:
+      # The kubelet replaces it long before it expires.
+      - serviceAccountToken: {path: token, expirationSeconds: 3600}
+      - configMap: {name: kube-root-ca.crt, items: [{key: ca.crt, path: ca.crt}]}
+      - downwardAPI: {items: [{path: namespace, fieldRef: {fieldPath: metadata.namespace}}]}
+{{- end }}
 {{- if and (eq $component.role "gateway") $root.Values.gateway.tlsSecret }}
 - name: tls
   secret: {secretName: {{ $root.Values.gateway.tlsSecret }}, defaultMode: 0440}

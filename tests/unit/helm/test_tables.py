@@ -11,7 +11,7 @@ import yaml
 from chassis import process
 from chassis.settings import ChassisSettings, ProcessSettings, RedisSettings
 from gateway.control_plane.endpoint_sources import dns
-from gateway.xds.mesh import CircuitBreakerLimits, HealthCheck, OutlierDetection
+from gateway.xds.mesh import CircuitBreakerLimits, HealthCheck, OutlierDetection, SubsetSettings
 from ops.paths import REPO
 from ops.provision import queue_names
 from ops.service_names import SERVICES
@@ -69,6 +69,8 @@ def test_the_edges_are_the_connections_that_the_code_makes() -> None:
 def dependencies_of(settings: type[ProcessSettings], role: str) -> set[str]:
     """Return what a process with these settings connects to, besides its peers."""
     found = {"otlp"}
+    if "kubernetes_api" in settings.model_fields:
+        found.add("kubernetes")
     if issubclass(settings, RedisSettings):
         found.add("redis")
     if issubclass(settings, ChassisSettings):
@@ -142,6 +144,7 @@ def test_the_schema_knows_the_fields_of_the_mesh_file() -> None:
         ("limits", CircuitBreakerLimits),
         ("outlier_detection", OutlierDetection),
         ("health_check", HealthCheck),
+        ("subsets", SubsetSettings),
     ):
         assert mesh[name]["properties"].keys() == model.model_fields.keys()
         assert mesh[name]["additionalProperties"] is False

@@ -18,6 +18,8 @@ SCHEMA_ERRORS = [
     ("image.digest=latest", ["image", "digest"]),
     ("defaults.resources.limits.cpu=lots", ["defaults", "resources", "limits", "cpu"]),
     ("smtp.port=70000", ["smtp", "port"]),
+    ("mesh.endpoints=consul", ["mesh", "endpoints"]),
+    ("mesh.subsets.max_endpoints=5", ["mesh", "subsets", "max_endpoints", "10"]),
     ("workers.scaler=both", ["workers", "scaler"]),
 ]
 MISFITS = [

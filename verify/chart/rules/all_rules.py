@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from verify.chart.manifests import ChartRelease
-from verify.chart.rules import environment, fields, network, references, workloads
+from verify.chart.rules import environment, fields, grants, network, references, workloads
 
 ChartRule = Callable[[ChartRelease], Iterator[str]]
 
@@ -28,6 +28,7 @@ CHART_RULES: Final[dict[str, ChartRule]] = {
     "rollouts": workloads.find_bad_rollouts,
     "spread": workloads.find_crowded_pods,
     "rights": workloads.find_excess_rights,
+    "grants": grants.find_excess_grants,
     "checksums": workloads.find_unrolled_configuration,
     "hooks": workloads.find_unsafe_hooks,
     "edges": network.find_wrong_edges,

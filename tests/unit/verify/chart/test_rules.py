@@ -142,6 +142,16 @@ BAD: dict[str, list[tuple[str, Change]]] = {
         ("gets variables", lambda r: spec(r).pop("enableServiceLinks")),
         ("is not confined", lambda r: container(r)["securityContext"].update(readOnlyRootFilesystem=False)),
     ],
+    "grants": [
+        ("and has to", lambda r: role(r)["verbs"].append("delete")),
+        ("and has to", lambda r: role(r).update(resources=["secrets"])),
+        ("is the ServiceAccount of no pod", lambda r: subject(r).update(name="default")),
+        ("may do nothing with it", lambda r: remove(r, "RoleBinding", "control-plane")),
+        ("there is no Role", lambda r: remove(r, "Role", "control-plane")),
+        ("gets no token", lambda r: spec(r, "control-plane")["volumes"].clear()),
+        ("lasts longer", lambda r: token(r).update(expirationSeconds=86_400)),
+        ("reaches beyond", lambda r: one(r, "Role", "control-plane").update(kind="ClusterRole")),
+    ],
     "checksums": [
         ("is not replaced", lambda r: annotations(r).pop("checksum/config")),
     ],
@@ -190,6 +200,23 @@ def target(release: ChartRelease) -> Manifest:
 
 def metric(release: ChartRelease) -> Manifest:
     found: Manifest = one(release, "HorizontalPodAutoscaler")["spec"]["metrics"][0]["containerResource"]
+    return found
+
+
+def role(release: ChartRelease) -> Manifest:
+    found: Manifest = one(release, "Role", "control-plane")["rules"][0]
+    return found
+
+
+def subject(release: ChartRelease) -> Manifest:
+    found: Manifest = one(release, "RoleBinding", "control-plane")["subjects"][0]
+    return found
+
+
+def token(release: ChartRelease) -> Manifest:
+    volumes = spec(release, "control-plane")["volumes"]
+    projected = next(each["projected"] for each in volumes if each["name"] == "kubernetes")
+    found: Manifest = projected["sources"][0]["serviceAccountToken"]
     return found
 
 
