@@ -171,11 +171,11 @@ class KubernetesApiServer:
         except TimeoutError:
             return response
         except asyncio.CancelledError:
-            if self._breaks_line and self._history:
-                line = self._history[-1][1]
-                await response.write(line[: len(line) // 2])
-            assert request.transport is not None
-            request.transport.abort()
+            if request.transport is not None:
+                if self._breaks_line and self._history:
+                    line = self._history[-1][1]
+                    await response.write(line[: len(line) // 2])
+                request.transport.abort()
             raise
         finally:
             self._open_watches.discard(task)

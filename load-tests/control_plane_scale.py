@@ -1,6 +1,6 @@
-"""A roll-out of a large service under many xDS nodes: what it costs the control plane, and how long it takes.
+"""A roll-out of a large service under many xDS nodes: its cost to the control plane, and how long it takes.
 
-    PYTHONPATH=gen:. python load-tests/control_plane_scale.py [--endpoints 10000] [--nodes 2000] [--seconds 90]
+    PYTHONPATH=gen:. python load-tests/control_plane_scale.py [--endpoints N] [--nodes N] [--seconds S]
 
 A real control plane follows the EndpointSlices of an imitated Kubernetes API over HTTP and serves real gRPC
 streams. The roll-out replaces every endpoint, slice by slice: new ones come, then the old ones drain and go.
@@ -23,6 +23,7 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
+from urllib.request import urlopen
 
 import grpc
 import uvloop
@@ -30,11 +31,13 @@ import yaml
 from envoy.service.discovery.v3 import ads_pb2_grpc
 from envoy.service.discovery.v3.discovery_pb2 import DiscoveryRequest
 from measurement import find_free_port, read_cpu_s, wait_until_listening
+from prometheus_client.parser import text_string_to_metric_families
 
 import internshipconnect
 from devstack.kubernetes_api import KubernetesApiServer, endpoint_slice, slice_endpoint
 from gateway.envoy_types import ClusterLoadAssignment
 from gateway.xds.resource_types import CLUSTER_TYPE, ENDPOINT_TYPE
+from ops.service_names import SERVICES
 
 SERVICE: Final = "user"
 PORT: Final = 5002
@@ -43,6 +46,7 @@ ZONES: Final = ("a", "b", "c")
 NODES_PER_CHANNEL: Final = 100
 CONVERGENCE_TIMEOUT_S: Final = 300.0
 MEGABYTE: Final = 1024 * 1024
+MEASURED: Final = ("xds_build_seconds", "xds_change_to_ack_seconds")
 
 
 @dataclass
@@ -204,25 +208,21 @@ async def running_nodes(port: int, count: int) -> AsyncIterator[Nodes]:
 
 
 @asynccontextmanager
-async def running_control_plane(folder: Path, api_url: str) -> AsyncIterator[tuple[int, int]]:
-    """Run a control plane, and yield its process ID and port."""
-    port = find_free_port()
-    mesh = {
-        "services": {
-            SERVICE: {
-                "port": PORT,
-                "endpoints": {"kubernetes": {"service": SERVICE, "namespace": "internships"}},
-            }
-        }
+async def running_control_plane(folder: Path, api_url: str) -> AsyncIterator[tuple[int, int, int]]:
+    """Run a control plane, and yield its process ID, its port and its ops port."""
+    port, ops_port = find_free_port(), find_free_port()
+    services: dict[str, Any] = {
+        name: {"port": PORT, "endpoints": {"static": [f"10.0.0.1:{PORT}"]}} for name in SERVICES
     }
-    (folder / "mesh.yaml").write_text(yaml.safe_dump(mesh))
+    services[SERVICE]["endpoints"] = {"kubernetes": {"service": SERVICE, "namespace": "internships"}}
+    (folder / "mesh.yaml").write_text(yaml.safe_dump({"services": services}))
     settings = {
         "IC_MESH": str(folder / "mesh.yaml"),
         "IC_DESCRIPTORS": str(
             Path(next(iter(internshipconnect.__path__))).with_name("internshipconnect.binpb")
         ),
         "IC_GRPC_PORT": str(port),
-        "IC_OPS_PORT": str(find_free_port()),
+        "IC_OPS_PORT": str(ops_port),
         "IC_LISTEN_HOST": "127.0.0.1",
         "IC_KUBERNETES_API": api_url,
         "IC_ENVIRONMENT": "development",
@@ -233,7 +233,7 @@ async def running_control_plane(folder: Path, api_url: str) -> AsyncIterator[tup
     )
     try:
         await asyncio.to_thread(wait_until_listening, port)
-        yield process.pid, port
+        yield process.pid, port, ops_port
     finally:
         process.terminate()
         await process.wait()
@@ -246,7 +246,7 @@ async def measure(endpoints: int, nodes: int, duration_s: float) -> dict[str, An
         server = await closing.enter_async_context(KubernetesApiServer().serving())
         roll_out = RollOut(server, endpoints)
         await roll_out.begin()
-        pid, port = await closing.enter_async_context(running_control_plane(folder, server.url))
+        pid, port, ops_port = await closing.enter_async_context(running_control_plane(folder, server.url))
         figures: dict[str, Any] = {"endpoints": endpoints, "nodes": nodes}
         figures["memory_idle_mb"] = _memory_mb(pid)
         began, cpu_s = time.monotonic(), read_cpu_s(pid)
@@ -256,6 +256,7 @@ async def measure(endpoints: int, nodes: int, duration_s: float) -> dict[str, An
         figures["connect_cpu_s"] = read_cpu_s(pid) - cpu_s
         figures["endpoints_per_node"] = fleet.report.sizes
         figures["memory_connected_mb"] = _memory_mb(pid)
+        first = _read_metrics(ops_port)
         before, cpu_s, began = fleet.report, read_cpu_s(pid), time.monotonic()
         await roll_out.replace(duration_s)
         figures["roll_out_s"] = ended = time.monotonic() - began
@@ -265,6 +266,10 @@ async def measure(endpoints: int, nodes: int, duration_s: float) -> dict[str, An
         figures["memory_after_mb"] = _memory_mb(pid)
         figures["responses_per_node"] = (fleet.report.responses - before.responses) / nodes
         figures["sent_mb"] = (fleet.report.response_bytes - before.response_bytes) / MEGABYTE
+        last = _read_metrics(ops_port)
+        for name in MEASURED:
+            count = last[f"{name}_count"] - first[f"{name}_count"]
+            figures[f"{name}, mean of {count:.0f}"] = (last[f"{name}_sum"] - first[f"{name}_sum"]) / count
         figures["single_changes_s"] = await _time_single_changes(server, fleet, nodes)
         figures["lists"], figures["watches"] = len(server.lists), len(server.watches)
         return figures
@@ -282,6 +287,16 @@ async def _time_single_changes(server: KubernetesApiServer, fleet: Nodes, nodes:
         times.append(time.monotonic() - began)
         await asyncio.sleep(3)
     return statistics.median(times)
+
+
+def _read_metrics(ops_port: int) -> dict[str, float]:
+    found: dict[str, float] = {}
+    with urlopen(f"http://127.0.0.1:{ops_port}/metrics", timeout=30) as answer:
+        for family in text_string_to_metric_families(answer.read().decode()):
+            for sample in family.samples:
+                if sample.labels.get("type", "eds") == "eds":
+                    found[sample.name] = found.get(sample.name, 0) + sample.value
+    return found
 
 
 def _has_responses(fleet: Nodes, count: int) -> bool:
@@ -308,7 +323,7 @@ def main() -> None:
         return
     figures = uvloop.run(measure(options.endpoints, options.nodes, options.seconds))
     for name, value in figures.items():
-        print(f"{name:22} {value:.2f}" if isinstance(value, float) else f"{name:22} {value}")  # noqa: T201
+        print(f"{name:44} {value:.3f}" if isinstance(value, float) else f"{name:44} {value}")  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ class PacingPolicy:
 
 
 class RateGate:
-    """Lets so many pass at once, and then so many a second: the generic cell rate algorithm."""
+    """Lets `burst` pass at once, and then `per_s` a second: the generic cell rate algorithm."""
 
     def __init__(self, per_s: float, burst: int, clock: Callable[[], float] | None = None) -> None:
         self._interval_s = 1 / per_s

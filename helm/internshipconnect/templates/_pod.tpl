@@ -53,7 +53,9 @@ capabilities: {drop: [ALL]}
 {{- $scope := dict "root" $root "name" $component.name -}}
 {{- $drain := include "ic.drain" . | fromJson -}}
 metadata:
-  labels: {{- include "ic.labels" $scope | nindent 4 }}
+  labels:
+    {{- include "ic.labels" $scope | nindent 4 }}
+    {{- include "ic.sidecarLabel" $root | nindent 4 }}
   annotations:
     {{- with include "ic.configChecksum" . }}
     checksum/config: {{ . }}
@@ -124,6 +126,12 @@ spec:
     {{- with include "ic.volumes" . | trim }}
     {{- . | nindent 4 }}
     {{- end }}
+{{- end -}}
+
+{{- define "ic.sidecarLabel" -}}
+{{- if .Values.mesh.istio.enabled -}}
+sidecar.istio.io/inject: "true"
+{{- end -}}
 {{- end -}}
 
 {{- define "ic.pythonContainer" -}}

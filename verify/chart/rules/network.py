@@ -20,6 +20,8 @@ DNS_PORT: Final = 53
 BROKER_PORTS: Final = (5671, 5672)
 DEFAULT_MONGO_PORT: Final = 27017
 KUBERNETES_PORTS: Final = (443, 6443)
+ISTIO_CONTROL_PLANE_PORT: Final = 15012
+SIDECAR_LABEL: Final = "sidecar.istio.io/inject"
 OPS_PORT: Final = "ops"
 
 Edge = tuple[str, str, int]
@@ -58,6 +60,8 @@ def find_wrong_outside_edges(release: ChartRelease) -> Iterator[str]:
             if callee in DEPENDENCIES and BUNDLED_DEPENDENCIES.get(callee) not in bundled
             for port in ports.get(callee, ())
         } | {DNS_PORT}
+        if SIDECAR_LABEL in template.labels:
+            wanted.add(ISTIO_CONTROL_PLANE_PORT)
         found = {
             port
             for rule in _rules(release, template, "egress")
