@@ -15,6 +15,8 @@ from ops.paths import REPO
 from ops.service_names import SERVICES
 
 GATEWAY: Final = "gateway"
+OPERATOR: Final = "operator"
+"""Calls what no component calls, such as `ic moderate`."""
 HEALTH_CHECK: Final = "/grpc.health.v1.Health/Check"
 _STUB_SUFFIX: Final = "ServiceStub"
 _CHASSIS_CLIENTS: Final = ("chassis/grpc/user_keys.py",)
@@ -22,7 +24,8 @@ _CHASSIS_CLIENTS: Final = ("chassis/grpc/user_keys.py",)
 _HEADER: Final = """\
 # Who calls which RPC: by the called service and by its caller, the paths of the calls. Istio's policies allow
 # these and no others. `ic chart --write` makes it from the contracts (what the gateway offers) and from the
-# clients in the code. A caller stands for those of its two roles with an edge in network-edges.yaml.
+# clients in the code. A caller stands for those of its two roles with an edge in network-edges.yaml; `operator`
+# for `mesh.istio.operatorPrincipals` of the values, which call what no component calls.
 """
 
 
@@ -43,6 +46,10 @@ def list_rpc_callers() -> dict[str, dict[str, list[str]]]:
             for callee, method in _called_methods(path.read_text()):
                 rpc_path = f"/internshipconnect.{callee}.v1.{callee.capitalize()}Service/{method}"
                 found[callee].setdefault(service, set()).add(rpc_path)
+    for rpc in contracts.rpcs:
+        callers = found[service_of(rpc)]
+        if not any(rpc.path in paths for paths in callers.values()):
+            callers.setdefault(OPERATOR, set()).add(rpc.path)
     return {
         callee: {caller: sorted(paths) for caller, paths in sorted(callers.items())}
         for callee, callers in found.items()

@@ -9,13 +9,17 @@ import pytest
 import yaml
 
 from chassis import process
+from chassis.contracts import Contracts
 from chassis.settings import ChassisSettings, ProcessSettings, RedisSettings
+from devstack.paths import DESCRIPTORS
+from gateway.api_surface import service_of
 from gateway.control_plane.endpoint_sources import dns
 from gateway.xds.mesh import CircuitBreakerLimits, HealthCheck, OutlierDetection, SubsetSettings
 from ops.paths import REPO
 from ops.provision import queue_names
 from ops.service_names import SERVICES
 from verify.chart.rendering import CHART, REGIONS
+from verify.chart.rpc_callers import OPERATOR, edges_between_services
 from verify.chart.rules.environment import settings_class
 from verify.chart.rules.network import OUTSIDE_CALLERS, read_edges
 
@@ -109,6 +113,24 @@ def channels(source: str) -> Iterator[str]:
 def imports(path: str, module: str) -> bool:
     tree = ast.parse((REPO / path).read_text())
     return any(isinstance(node, ast.ImportFrom) and node.module == module for node in ast.walk(tree))
+
+
+def test_who_calls_an_rpc_of_a_service_has_an_edge_to_it() -> None:
+    callers = table("rpc-callers")
+    called = {(caller, callee) for callee, found in callers.items() for caller in found.keys() - {OPERATOR}}
+    assert called == edges_between_services(
+        {caller: callees for caller, callees in read_edges().items() if caller not in OUTSIDE_CALLERS}
+    )
+
+
+def test_every_rpc_of_the_contracts_has_a_caller_that_it_admits() -> None:
+    callers = table("rpc-callers")
+    contracts = Contracts.from_descriptor_set(DESCRIPTORS.read_bytes())
+    for rpc in contracts.rpcs:
+        found = {caller for caller, paths in callers[service_of(rpc)].items() if rpc.path in paths}
+        assert found, rpc.full_name
+        assert found <= {"gateway"} or rpc.callers & {"SERVICE", "PUBLIC"}, rpc.full_name
+        assert ("gateway" in found) is (rpc.callers != {"SERVICE"}), rpc.full_name
 
 
 def test_serving_processes_do_not_use_the_broker() -> None:

@@ -20,6 +20,8 @@ SCHEMA_ERRORS = [
     ("smtp.port=70000", ["smtp", "port"]),
     ("mesh.endpoints=consul", ["mesh", "endpoints"]),
     ("mesh.subsets.max_endpoints=5", ["mesh", "subsets", "max_endpoints", "10"]),
+    ("mesh.istio.ingressPrincipal=ingress", ["mesh", "istio", "ingressPrincipal"]),
+    ("gatewayApi.canary.weight=101", ["gatewayApi", "canary", "weight", "100"]),
     ("workers.scaler=both", ["workers", "scaler"]),
 ]
 MISFITS = [
@@ -33,6 +35,18 @@ MISFITS = [
     ("bundledStores.enabled=false", ["stores.shards: ", "stores.redis: ", "smtp.host: "]),
     ("requireDigests=true", ["image.digest: ", "envoyImage.digest: "]),
     ("secrets.source=externalSecrets", ["secrets.externalSecrets.storeName: ", "external-secrets.io/v1"]),
+    (
+        "mesh.istio.enabled=true",
+        ["mesh.istio.enabled: needs Istio", "mesh.istio.credentialName: name the Secret"],
+    ),
+    (
+        "gatewayApi.enabled=true",
+        [
+            "gatewayApi.enabled: this cluster does not know",
+            "gatewayApi.className: ",
+            "gatewayApi.certificate: ",
+        ],
+    ),
     ("workers.scaler=keda", ["workers.scaler: `keda` needs KEDA"]),
 ]
 

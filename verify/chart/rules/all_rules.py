@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from verify.chart.manifests import ChartRelease
-from verify.chart.rules import environment, fields, grants, network, references, workloads
+from verify.chart.rules import environment, fields, grants, istio, network, references, workloads
 
 ChartRule = Callable[[ChartRelease], Iterator[str]]
 
@@ -34,6 +34,9 @@ CHART_RULES: Final[dict[str, ChartRule]] = {
     "edges": network.find_wrong_edges,
     "dependencies": network.find_wrong_outside_edges,
     "entrances": network.find_wrong_entrances,
+    "mutual TLS": istio.find_missing_mutual_tls,
+    "authorisations": istio.find_wrong_authorisations,
+    "hosts": istio.find_unknown_hosts,
     "settings": environment.find_wrong_settings,
 }
 
