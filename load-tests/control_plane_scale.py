@@ -71,7 +71,7 @@ class SimulatedNode:
     async def run(self, channel: grpc.aio.Channel) -> None:
         """Follow the control plane; again after each end, as gRPC does."""
         while True:
-            with contextlib.suppress(grpc.aio.AioRpcError):
+            with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
                 await self._follow(channel)
             await asyncio.sleep(1)
 

@@ -23,6 +23,7 @@ _RESOURCE_NOUNS = {
     "eds": "load assignment",
     "lds": "listener",
     "rds": "route configuration",
+    "sds": "secret",
 }
 
 

@@ -24,8 +24,8 @@ _CHASSIS_CLIENTS: Final = ("chassis/grpc/user_keys.py",)
 _HEADER: Final = """\
 # Who calls which RPC: by the called service and by its caller, the paths of the calls. Istio's policies allow
 # these and no others. `ic chart --write` makes it from the contracts (what the gateway offers) and from the
-# clients in the code. A caller stands for those of its two roles with an edge in network-edges.yaml; `operator`
-# for `mesh.istio.operatorPrincipals` of the values, which call what no component calls.
+# clients in the code. A caller stands for those of its two roles with an edge in network-edges.yaml, and
+# `operator` for `mesh.istio.operatorPrincipals` of the values, which call what no component calls.
 """
 
 
