@@ -22,6 +22,7 @@ PACKAGES: Final = {
     "VirtualService": "istio",
     "Gateway": "istio",
     "HTTPRoute": "gateway-api",
+    "Certificate": "cert-manager",
 }
 """The npm package with the types of each kind, which Kubernetes has no schema for."""
 PACKAGE_OF_GROUP: Final = {"gateway.networking.k8s.io": "gateway-api"}

@@ -27,6 +27,7 @@ OPERATOR_KINDS: Final = (
     "monitoring.coreos.com/v1/PrometheusRule",
     "security.istio.io/v1/AuthorizationPolicy",
     "gateway.networking.k8s.io/v1/HTTPRoute",
+    "cert-manager.io/v1/Certificate",
 )
 _SYMBOLIC_LINK_NOTICE: Final = "found symbolic link in path"
 
@@ -60,7 +61,7 @@ def _production(name: str, region: str, *values: str, is_committed: bool = False
 RENDER_CASES: Final = (
     RenderCase("trial", ("values-trial.yaml",), is_committed=True),
     *(_production(f"production-{region}", region, is_committed=region == REGIONS[0]) for region in REGIONS),
-    _production("keda", REGIONS[0], "workers.scaler=keda"),
+    _production("keda", REGIONS[0], "workers.scaler=keda", "gateway.certificate.issuer=letsencrypt"),
     _production(
         "istio",
         REGIONS[0],

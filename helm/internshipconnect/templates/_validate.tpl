@@ -28,6 +28,14 @@
     {{- $problems = append $problems "gateway.tlsSecret: the ingress gateway ends TLS where mesh.istio.enabled is set; leave it empty" -}}
   {{- end -}}
 {{- end -}}
+{{- if $values.gateway.certificate.issuer -}}
+  {{- if not $values.gateway.tlsSecret -}}
+    {{- $problems = append $problems "gateway.tlsSecret: name the Secret that the issuer of gateway.certificate.issuer fills" -}}
+  {{- end -}}
+  {{- if not (.Capabilities.APIVersions.Has "cert-manager.io/v1/Certificate") -}}
+    {{- $problems = append $problems "gateway.certificate.issuer: needs cert-manager; this cluster does not know cert-manager.io/v1" -}}
+  {{- end -}}
+{{- end -}}
 {{- $api := $values.gatewayApi -}}
 {{- if $api.enabled -}}
   {{- if not (.Capabilities.APIVersions.Has "gateway.networking.k8s.io/v1/HTTPRoute") -}}

@@ -22,6 +22,7 @@ SCHEMA_ERRORS = [
     ("mesh.subsets.max_endpoints=5", ["mesh", "subsets", "max_endpoints", "10"]),
     ("mesh.istio.ingressPrincipal=ingress", ["mesh", "istio", "ingressPrincipal"]),
     ("gatewayApi.canary.weight=101", ["gatewayApi", "canary", "weight", "100"]),
+    ("gateway.certificate.issuerKind=Vault", ["gateway", "certificate", "issuerKind"]),
     ("workers.scaler=both", ["workers", "scaler"]),
 ]
 MISFITS = [
@@ -46,6 +47,10 @@ MISFITS = [
             "gatewayApi.className: ",
             "gatewayApi.certificate: ",
         ],
+    ),
+    (
+        "gateway.certificate.issuer=letsencrypt",
+        ["gateway.tlsSecret: name the Secret", "gateway.certificate.issuer: needs cert-manager"],
     ),
     ("workers.scaler=keda", ["workers.scaler: `keda` needs KEDA"]),
 ]
