@@ -79,7 +79,7 @@ def open_resources(
     close_on_exit(closing, redis.aclose)
     cache = Cache(redis, name)
     close_on_exit(closing, cache.aclose)
-    mesh = MeshMembership(settings.xds_bootstrap) if settings.xds_bootstrap else None
+    mesh = MeshMembership(settings.xds_bootstrap, settings.node_id) if settings.xds_bootstrap else None
     peers = Peers(settings.peers, ServiceIdentity.from_file(name, settings.service_key), mesh)
     close_on_exit(closing, peers.close)
     return ServiceResources(

@@ -111,6 +111,11 @@ class ChassisSettings(RedisSettings):
         default=None,
         description="JSON file: the control plane that tells where peers are, not `peers`",
     )
+    node_id: str = Field(
+        default="",
+        max_length=253,
+        description="who this process is in the mesh; empty: what `xds_bootstrap` says",
+    )
     public_url: str = Field(pattern=r"^https?://[^\s/]+$", description="the gateway, as API users see it")
 
 

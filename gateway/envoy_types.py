@@ -52,12 +52,21 @@ from envoy.extensions.transport_sockets.internal_upstream.v3.internal_upstream_p
     InternalUpstreamTransport,
 )
 from envoy.extensions.transport_sockets.raw_buffer.v3.raw_buffer_pb2 import RawBuffer
+from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
 from envoy.extensions.transport_sockets.tls.v3.tls_pb2 import DownstreamTlsContext
 from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
 from google.protobuf.json_format import ParseDict
 from google.protobuf.message import Message
 
-__all__ = ["Bootstrap", "Cluster", "ClusterLoadAssignment", "Listener", "RouteConfiguration", "parse_message"]
+__all__ = [
+    "Bootstrap",
+    "Cluster",
+    "ClusterLoadAssignment",
+    "Listener",
+    "RouteConfiguration",
+    "Secret",
+    "parse_message",
+]
 
 M = TypeVar("M", bound=Message)
 

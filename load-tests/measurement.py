@@ -21,7 +21,7 @@ from ops.waiting import wait_until
 
 H2LOAD_CONNECTIONS, H2LOAD_STREAMS = 4, 8
 WARM_UP_S: Final = 1
-START_TIMEOUT_S: Final = 20.0
+START_TIMEOUT_S: Final = 120.0
 POLL_INTERVAL_S: Final = 0.1
 REDIS_PASSWORD: Final = "bench"  # noqa: S105
 

@@ -16,13 +16,18 @@ _HEALTH_CHECK_TIMEOUT_S: Final = 0.8
 class MeshMembership:
     """The membership of a process, by a bootstrap file in gRPC's format.
 
-    Every xDS channel of the process uses that file, since gRPC reads it from the environment.
+    Every xDS channel of the process uses that file, since gRPC reads it from the environment. `node_id` is
+    who the process is, in place of the node in a file that several processes share.
     """
 
-    def __init__(self, bootstrap: Path) -> None:
+    def __init__(self, bootstrap: Path, node_id: str = "") -> None:
         """Raise ValueError when the file is not a bootstrap."""
-        os.environ["GRPC_XDS_BOOTSTRAP"] = str(bootstrap)
         self._server = _read_control_plane_address(bootstrap)
+        if node_id:
+            os.environ.pop("GRPC_XDS_BOOTSTRAP", None)
+            os.environ["GRPC_XDS_BOOTSTRAP_CONFIG"] = _name_node(bootstrap, node_id)
+        else:
+            os.environ["GRPC_XDS_BOOTSTRAP"] = str(bootstrap)
         self._has_answered = False
 
     def target_of(self, service: str) -> str:
@@ -59,6 +64,11 @@ async def _check_control_plane(channel: grpc.aio.Channel, server: str) -> None:
         raise ConnectionError(f"waits for the control plane at {server}: {error.code().name}") from None
     if answer.status != health_pb2.HealthCheckResponse.SERVING:
         raise ConnectionError(f"waits for the control plane at {server}: it knows nothing yet")
+
+
+def _name_node(bootstrap: Path, node_id: str) -> str:
+    content: Any = orjson.loads(bootstrap.read_bytes())
+    return orjson.dumps({**content, "node": {**content.get("node", {}), "id": node_id}}).decode()
 
 
 def _read_control_plane_address(bootstrap: Path) -> str:

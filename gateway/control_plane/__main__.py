@@ -12,6 +12,8 @@ from chassis.process import run_process
 from chassis.readiness import ReadinessCheck
 from chassis.roles.background_tasks import BackgroundTasks
 from gateway.control_plane.edge_config_watcher import EdgeConfigWatcher
+from gateway.control_plane.kubernetes.access import KubernetesAccess
+from gateway.control_plane.pacing import PacingPolicy
 from gateway.control_plane.reconciler import Reconciler
 from gateway.control_plane.reflection import add_reflection
 from gateway.control_plane.server import build_xds_server
@@ -32,10 +34,14 @@ class ControlPlane:
 
     def __init__(self, settings: ControlPlaneSettings) -> None:
         self._address = f"{settings.listen_host}:{settings.grpc_port}"
-        self._cache = cache = SnapshotCache()
+        self._cache = cache = SnapshotCache(
+            PacingPolicy(settings.pushes_per_node_per_s, new_streams_per_s=settings.new_streams_per_s)
+        )
         self._edge_config_watcher = EdgeConfigWatcher(settings)
         self._health = health_aio.HealthServicer()
-        self._server = build_xds_server(cache, self._health)
+        self._server = build_xds_server(
+            cache, self._health, max_connection_age_s=settings.max_connection_age_s
+        )
         contracts = WatchedFile(settings.descriptors, Contracts.from_descriptor_set)
         add_reflection(self._server, lambda: contracts.value)
         self._reconciler = Reconciler(
@@ -47,6 +53,9 @@ class ControlPlane:
             WatchedFile(settings.mesh, Mesh.parse),
             contracts,
             settings.registry,
+            kubernetes=partial(
+                KubernetesAccess.find, settings.kubernetes_api, settings.kubernetes_credentials
+            ),
         )
         self._tasks = BackgroundTasks()
 

@@ -10,8 +10,10 @@ from chassis.concurrency.backoff import jittered_delay_s
 from chassis.observability.logging import get_logger
 from gateway.control_plane import metrics
 from gateway.control_plane.endpoint_sources.dns import DnsEndpointSource
+from gateway.control_plane.endpoint_sources.kubernetes import KubernetesEndpointSource, WatchedService
 from gateway.control_plane.endpoint_sources.registry import RegistryEndpointSource
 from gateway.control_plane.endpoint_sources.static import StaticEndpointSource
+from gateway.control_plane.kubernetes.access import KubernetesAccess
 from gateway.xds.endpoints import Endpoint, EndpointsByService, EndpointSource
 from gateway.xds.mesh import Mesh, MeshEndpointSource, MeshService
 
@@ -25,8 +27,14 @@ _log = get_logger()
 class EndpointAggregator:
     """Watches the sources that the mesh names, and calls `on_change` when one of them changes."""
 
-    def __init__(self, registry: Path, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        registry: Path,
+        on_change: Callable[[], None],
+        kubernetes: Callable[[], KubernetesAccess] = KubernetesAccess.of_own_pod,
+    ) -> None:
         self._registry = registry
+        self._kubernetes = kubernetes
         self._on_change = on_change
         self._mesh: Mesh | None = None
         self._watch_tasks: dict[SourceKey, asyncio.Task[None]] = {}
@@ -74,7 +82,8 @@ class EndpointAggregator:
             return self._previous.get(name, ())
         assert self._mesh is not None
         keys = [_source_key(name, service, source, self._mesh) for source in service.endpoints]
-        return tuple(sorted({one for key in keys for one in self._latest[key].get(name, ())}))
+        found = [self._latest[key].get(name, ()) for key in dict.fromkeys(keys)]
+        return found[0] if len(found) == 1 else tuple(sorted({one for each in found for one in each}))
 
     def _unanswered(self, name: str, service: MeshService) -> bool:
         mesh = cast(Mesh, self._mesh)
@@ -97,6 +106,9 @@ class EndpointAggregator:
             return RegistryEndpointSource(self._registry)
         if source.dns:
             return DnsEndpointSource(name, source.dns, service.port, region)
+        if source.kubernetes:
+            namespace = source.kubernetes.namespace
+            return KubernetesEndpointSource(self._kubernetes, namespace, _watched_services(namespace, mesh))
         return StaticEndpointSource(
             {name: tuple(sorted(_parse_static_endpoint(address, region) for address in source.static))}
         )
@@ -124,7 +136,22 @@ def _source_key(name: str, service: MeshService, source: MeshEndpointSource, mes
     region = source.region or mesh.regions[0]
     if source.dns:
         return ("dns", name, source.dns, service.port, region)
+    if source.kubernetes:
+        namespace = source.kubernetes.namespace
+        return ("kubernetes", namespace, _watched_services(namespace, mesh))
     return ("static", name, source.static, region)
+
+
+def _watched_services(namespace: str | None, mesh: Mesh) -> tuple[WatchedService, ...]:
+    """Return all Services of that namespace that the mesh names: one watch follows them."""
+    return tuple(
+        sorted(
+            WatchedService(name, found.service, found.port, source.region or mesh.regions[0])
+            for name, service in mesh.services.items()
+            for source in service.endpoints
+            if (found := source.kubernetes) is not None and found.namespace == namespace
+        )
+    )
 
 
 def _parse_static_endpoint(address: str, region: str) -> Endpoint:

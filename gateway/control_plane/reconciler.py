@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,7 @@ from chassis.observability.logging import get_logger
 from chassis.readiness import ReadinessCheck
 from gateway.control_plane import metrics
 from gateway.control_plane.endpoint_aggregator import EndpointAggregator
+from gateway.control_plane.kubernetes.access import KubernetesAccess
 from gateway.control_plane.snapshot_cache import SnapshotCache
 from gateway.control_plane.watched_file import WatchedFile
 from gateway.xds.endpoints import EndpointsByService
@@ -22,9 +24,14 @@ from gateway.xds.mesh import Mesh
 from gateway.xds.nodes import NodeGroup
 from gateway.xds.snapshot import InconsistentSnapshotError, Snapshot
 from gateway.xds.snapshot_builder import SnapshotBuilder
+from gateway.xds.subset_snapshot import SubsetSnapshot
+from gateway.xds.subsets import ServicePools, SubsetAssignment
 
 DEBOUNCE_S: Final = 0.02
 """Changes within this time, such as those of a restart, make one snapshot."""
+BUILD_PAUSE_RATIO: Final = 4.0
+MAX_BUILD_PAUSE_S: Final = 2.0
+"""After a build comes a pause of four times its time: a flood of changes takes a fifth of a core."""
 FAULT_EXPIRY_POLL_INTERVAL_S: Final = 0.25
 
 _log = get_logger()
@@ -43,14 +50,17 @@ class Reconciler:
         mesh: WatchedFile[Mesh],
         contracts: WatchedFile[Contracts],
         registry: Path,
+        *,
+        kubernetes: Callable[[], KubernetesAccess] = KubernetesAccess.of_own_pod,
     ) -> None:
         self._cache = cache
         self._builders = builders
         self._mesh = mesh
         self._contracts = contracts
-        self._aggregator = EndpointAggregator(registry, self.mark_dirty)
+        self._aggregator = EndpointAggregator(registry, self.mark_dirty, kubernetes)
         self._dirty = asyncio.Event()
         self._changed_at = 0.0
+        self._pools: dict[str, ServicePools] = {}
         self._active_mesh = mesh.value
         self._build_error = ""
         metrics.build_errors.inc(0)
@@ -110,7 +120,11 @@ class Reconciler:
             await self._dirty.wait()
             await asyncio.sleep(DEBOUNCE_S)
             self._dirty.clear()
+            began = time.monotonic()
             self._publish()
+            took_s = time.monotonic() - began
+            metrics.build_seconds.observe(took_s)
+            await asyncio.sleep(min(BUILD_PAUSE_RATIO * took_s, MAX_BUILD_PAUSE_S))
 
     def _publish(self) -> None:
         endpoints = self._aggregator.endpoints()
@@ -128,13 +142,27 @@ class Reconciler:
     def _build(self, endpoints: EndpointsByService) -> dict[NodeGroup, Snapshot]:
         self._active_mesh = mesh = self._mesh.value.without_expired_faults(time.time())
         contracts = self._contracts.value
+        pools = self._subset_pools(mesh, endpoints)
+        shared = {name: found for name, found in endpoints.items() if name not in pools}
         snapshots = {}
         for group, builder in self._builders.items():
             for region in mesh.regions:
-                built = builder.build(group, region, contracts, mesh, endpoints)
+                built = builder.build(group, region, contracts, mesh, shared)
                 built.check_consistency()
-                snapshots[NodeGroup(group, region)] = replace(built, changed_at=self._changed_at)
+                regions = mesh.regions_by_preference(region)
+                subsets = {name: SubsetAssignment(each, regions) for name, each in pools.items()}
+                whole = SubsetSnapshot.from_snapshot(built, subsets) if subsets else built
+                snapshots[NodeGroup(group, region)] = replace(whole, changed_at=self._changed_at)
         return snapshots
+
+    def _subset_pools(self, mesh: Mesh, endpoints: EndpointsByService) -> dict[str, ServicePools]:
+        """Return the services of which a node gets a part only."""
+        max_endpoints = mesh.subsets.max_endpoints
+        large = {name: found for name, found in endpoints.items() if len(found) > max_endpoints}
+        self._pools = {name: self._pools.get(name) or ServicePools(name) for name in large}
+        for name, pool in self._pools.items():
+            pool.set_endpoints(large[name], max_endpoints)
+        return self._pools
 
     def _report_build_error(self, error: Exception) -> None:
         """Log each error once, however often the build is repeated."""
@@ -149,7 +177,6 @@ class Reconciler:
         metrics.mesh_info.labels(self._mesh.digest).set(1)
         metrics.endpoints.clear()
         for service, found in endpoints.items():
-            for region in self._active_mesh.regions:
-                metrics.endpoints.labels(service, region)
-            for one in select_usable_endpoints(found):
-                metrics.endpoints.labels(service, one.region).inc()
+            counts = Counter(one.region for one in select_usable_endpoints(found))
+            for region in {*self._active_mesh.regions, *counts}:
+                metrics.endpoints.labels(service, region).set(counts[region])

@@ -19,7 +19,8 @@ from grpc_health.v1.health import aio as health_aio
 
 from chassis.observability.logging import get_logger
 from gateway.control_plane.csds import ClientStatusServicer
-from gateway.control_plane.snapshot_cache import SnapshotCache, TooManyStreamsError
+from gateway.control_plane.pacing import TooManyStreamsError
+from gateway.control_plane.snapshot_cache import SnapshotCache
 from gateway.control_plane.stream import XdsStream
 from gateway.control_plane.subscription import (
     DeltaSubscription,
@@ -33,6 +34,7 @@ from gateway.xds.resource_types import ResourceType
 
 CONTROL_PLANE_IDENTIFIER: Final = "internshipconnect"
 FIRST_REQUEST_TIMEOUT_S: Final = 30.0
+MAX_CONNECTION_AGE_S: Final = 1_800.0
 _SERVER_OPTIONS: Final = (
     ("grpc.max_receive_message_length", 2 * 1024 * 1024),
     ("grpc.max_send_message_length", -1),
@@ -44,16 +46,26 @@ _SERVER_OPTIONS: Final = (
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    # A stream never ends by itself, so it ends with its connection.
+    ("grpc.max_connection_age_grace_ms", 1_000),
 )
 
 _log = get_logger()
 
 
 def build_xds_server(
-    cache: SnapshotCache, health: health_aio.HealthServicer | None = None
+    cache: SnapshotCache,
+    health: health_aio.HealthServicer | None = None,
+    *,
+    max_connection_age_s: float = MAX_CONNECTION_AGE_S,
 ) -> grpc.aio.Server:
-    """Build a server of the cache's snapshots. It has no port yet and is not started."""
-    server = grpc.aio.server(options=_SERVER_OPTIONS)
+    """Build a server of the cache's snapshots. It has no port yet and is not started.
+
+    A connection ends after `max_connection_age_s`, a tenth more or less, so that nodes spread over replicas
+    that came later. gRPC chooses for each connection.
+    """
+    age = ("grpc.max_connection_age_ms", round(max_connection_age_s * 1_000))
+    server = grpc.aio.server(options=(*_SERVER_OPTIONS, age))
     ads_pb2_grpc.add_AggregatedDiscoveryServiceServicer_to_server(AggregatedDiscoveryServicer(cache), server)
     csds_pb2_grpc.add_ClientStatusDiscoveryServiceServicer_to_server(ClientStatusServicer(cache), server)
     if health is not None:
@@ -164,13 +176,15 @@ async def stream_responses(
     if first is None:
         return
     stream, wake_event = XdsStream(_parse_node(first), variant.new_subscription), asyncio.Event()
-    remove_stream = cache.add_stream(stream, wake_event.set)
+    await cache.admit()
+    served, remove_stream = cache.add_stream(stream, wake_event.set)
     _log.info("node connected", node=stream.node.id, node_group=stream.node.group, variant=variant.name)
     receiver = asyncio.create_task(_receive_requests(first, requests, stream, variant, wake_event))
     try:
         while True:
             await wake_event.wait()
             wake_event.clear()
+            served.take_offered()
             while (response := _next_response(stream, receiver)) is not None:
                 yield response
             if receiver.done():

@@ -3,31 +3,65 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
-from typing import Final
 
 from gateway.control_plane import metrics
+from gateway.control_plane.pacing import PacingPolicy, RateGate, StreamAdmission, TooManyStreamsError
 from gateway.control_plane.stream import XdsStream
 from gateway.xds.nodes import GROUP_NAMES, NodeGroup, XdsNode
 from gateway.xds.resource_types import RESOURCE_TYPES_IN_PUSH_ORDER
 from gateway.xds.snapshot import Snapshot
+from gateway.xds.subsets import NodeRankings
 
-MAX_STREAMS: Final = 20_000
 
+class ServedStream:
+    """One stream of the cache: it takes the newest snapshot when it is its turn."""
 
-class TooManyStreamsError(Exception):
-    """This process serves its maximum of streams already."""
+    def __init__(self, stream: XdsStream, wake: Callable[[], None], policy: PacingPolicy) -> None:
+        self.stream = stream
+        self._wake = wake
+        self._gate = RateGate(policy.pushes_per_node_per_s, policy.push_burst)
+        self._rankings = NodeRankings(stream.node.id)
+        self._timer: asyncio.TimerHandle | None = None
+
+    def offer(self, snapshot: Snapshot) -> None:
+        """Let the stream have this snapshot in place of one that it has not taken yet."""
+        self.stream.offer_snapshot(snapshot)
+        self._wake()
+
+    def take_offered(self) -> None:
+        """Serve the snapshot that was offered last, or see to it later if the node just had some."""
+        snapshot = self.stream.offered_snapshot
+        if snapshot is None or self._timer is not None:
+            return
+        wait_s = self._gate.wait_s()
+        if wait_s:
+            self._timer = asyncio.get_running_loop().call_later(wait_s, self._end_wait)
+            metrics.pushes_merged.labels(self.stream.node.group).inc()
+            return
+        self._gate.take()
+        self.stream.set_snapshot(snapshot.for_node(self._rankings))
+
+    def close(self) -> None:
+        """End the wait for a turn."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _end_wait(self) -> None:
+        self._timer = None
+        self._wake()
 
 
 class SnapshotCache:
     """Snapshots by node group; wakes the streams of a group when its snapshot changes."""
 
-    def __init__(self, max_streams: int = MAX_STREAMS) -> None:
+    def __init__(self, policy: PacingPolicy | None = None) -> None:
         self.published = asyncio.Event()
         """Set once the first snapshots are there."""
-        self._max_streams = max_streams
+        self._policy = policy or PacingPolicy()
+        self._admission = StreamAdmission(self._policy)
         self._snapshots: dict[NodeGroup, Snapshot] = {}
         self._regions: tuple[str, ...] = ()
-        self._streams: dict[int, tuple[XdsStream, Callable[[], None]]] = {}
+        self._streams: dict[int, ServedStream] = {}
         self._stream_ids = count()
 
     @property
@@ -42,37 +76,42 @@ class SnapshotCache:
         regions_changed = tuple(regions) != self._regions
         self._snapshots, self._regions = dict(snapshots), tuple(regions)
         self.published.set()
-        for stream, wake in self._streams.values():
-            if regions_changed or self._node_group_of(stream.node) in changed:
-                self._send_snapshot(stream)
-                wake()
+        for served in self._streams.values():
+            if regions_changed or self._node_group_of(served.stream.node) in changed:
+                self._offer_snapshot(served)
 
-    def add_stream(self, stream: XdsStream, wake: Callable[[], None]) -> Callable[[], None]:
-        """Serve a stream: call `wake` when it has a new snapshot. Return the function that removes it.
+    async def admit(self) -> None:
+        """Wait until another stream may be served. Raise TooManyStreamsError where none may be soon."""
+        if len(self._streams) >= self._policy.max_streams:
+            raise TooManyStreamsError(
+                f"{self._policy.max_streams} nodes are connected already; try another replica"
+            )
+        await self._admission.wait()
 
-        Raises TooManyStreamsError.
-        """
-        if len(self._streams) >= self._max_streams:
-            raise TooManyStreamsError(f"{self._max_streams} nodes are connected already; try another replica")
+    def add_stream(
+        self, stream: XdsStream, wake: Callable[[], None]
+    ) -> tuple[ServedStream, Callable[[], None]]:
+        """Serve a stream: call `wake` when it may have a new snapshot. Also return what removes it."""
         stream_id = next(self._stream_ids)
-        self._streams[stream_id] = (stream, wake)
+        served = self._streams[stream_id] = ServedStream(stream, wake, self._policy)
         metrics.streams_open.labels(stream.node.group).inc()
-        self._send_snapshot(stream)
+        self._offer_snapshot(served)
 
         def remove() -> None:
             if self._streams.pop(stream_id, None):
+                served.close()
                 metrics.streams_open.labels(stream.node.group).dec()
 
-        return remove
+        return served, remove
 
     def streams(self) -> list[XdsStream]:
         """Return all streams in the order in which they opened."""
-        return [stream for stream, _ in self._streams.values()]
+        return [served.stream for served in self._streams.values()]
 
-    def _send_snapshot(self, stream: XdsStream) -> None:
-        snapshot = self._snapshots.get(self._node_group_of(stream.node))
+    def _offer_snapshot(self, served: ServedStream) -> None:
+        snapshot = self._snapshots.get(self._node_group_of(served.stream.node))
         if snapshot is not None:
-            stream.set_snapshot(snapshot)
+            served.offer(snapshot)
 
     def _node_group_of(self, node: XdsNode) -> NodeGroup:
         return node.node_group(self._regions)

@@ -44,13 +44,19 @@ class XdsStream:
         self.connected_at = time.time()
         self.subscriptions: dict[ResourceType, Subscription] = {}
         self._new_subscription = new_subscription
+        self.offered_snapshot: Snapshot | None = None
         self._snapshot: Snapshot | None = None
         self._opened_at = time.monotonic()
         self._nonces = count(1)
 
     def set_snapshot(self, snapshot: Snapshot) -> None:
         """Serve this snapshot from now on."""
+        self.offered_snapshot = None
         self._snapshot = snapshot
+
+    def offer_snapshot(self, snapshot: Snapshot) -> None:
+        """Note a snapshot that the node gets next; until `set_snapshot` it has not the newest one."""
+        self.offered_snapshot = snapshot
 
     def receive(self, request: XdsRequest) -> None:
         """Process a request of the node. Raise XdsProtocolError for one that breaks the protocol."""
@@ -81,7 +87,9 @@ class XdsStream:
 
     def is_current(self, subscription: Subscription) -> bool:
         """Return whether the node has acknowledged its resources of this type in the newest snapshot."""
-        if self._snapshot is None or subscription.unacked or subscription.nack_reason:
+        if self._snapshot is None or self.offered_snapshot is not None:
+            return False
+        if subscription.unacked or subscription.nack_reason:
             return False
         return hash_versions(self._target_resources(subscription, self._snapshot)) == hash_versions(
             subscription.accepted
@@ -154,11 +162,9 @@ class XdsStream:
             )
 
     def _target_resources(self, subscription: Subscription, snapshot: Snapshot) -> ResourcesByName:
-        found = {
-            name: one
-            for name, one in snapshot.resources_of(subscription.resource_type).items()
-            if subscription.includes(name)
-        }
+        # Only those that are asked for: others may have to be built first.
+        available = snapshot.resources_of(subscription.resource_type)
+        found = {name: available[name] for name in available if subscription.includes(name)}
         retained = (
             self._still_referenced(subscription, found)
             if subscription.resource_type in (CLUSTER_TYPE, ENDPOINT_TYPE)

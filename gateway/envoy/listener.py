@@ -22,6 +22,7 @@ MAX_HEADERS_KB: Final = 64
 _LOGGED_PATH: Final = "%PATH(NQ:ORIG_OR_PATH)%"
 """The path as the client sent it, without its query, which may hold secrets and names."""
 _ALPN_PROTOCOLS: Final = ("h2", "http/1.1")
+GATEWAY_SECRET: Final = "gateway"  # noqa: S105 - its name
 
 
 def build_edge_listener(contracts: Contracts, mesh: Mesh, edge: EdgeConfig) -> dict[str, Any]:
@@ -47,7 +48,7 @@ def build_edge_listener(contracts: Contracts, mesh: Mesh, edge: EdgeConfig) -> d
     )
     chain: dict[str, Any] = {"filters": [manager]}
     if mesh.gateway.tls is not None:
-        chain["transport_socket"] = _tls_transport_socket(mesh.gateway.tls)
+        chain["transport_socket"] = _tls_transport_socket()
     return {
         "name": EDGE_LISTENER,
         "address": socket_address(*edge.listen),
@@ -102,18 +103,29 @@ def _http_connection_manager(
     )
 
 
-def _tls_transport_socket(files: TlsFiles) -> dict[str, Any]:
+def build_gateway_secret(files: TlsFiles) -> dict[str, Any]:
+    """Return the gateway's certificate: Envoy reads the files again when one of their folder is replaced.
+
+    Kubernetes replaces the files of a mounted Secret so, and a rename does.
+    """
     certificate = {
         "certificate_chain": {"filename": str(files.certificate)},
         "private_key": {"filename": str(files.key)},
+        "watched_directory": {"path": str(files.certificate.parent)},
     }
+    return {"name": GATEWAY_SECRET, "tls_certificate": certificate}
+
+
+def _tls_transport_socket() -> dict[str, Any]:
     return typed_extension(
         "envoy.transport_sockets.tls",
         envoy_types.DOWNSTREAM_TLS,
         common_tls_context={
             "alpn_protocols": list(_ALPN_PROTOCOLS),
             "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
-            "tls_certificates": [certificate],
+            "tls_certificate_sds_secret_configs": [
+                {"name": GATEWAY_SECRET, "sds_config": ads_config_source()}
+            ],
         },
     )
 

@@ -6,9 +6,14 @@ from dataclasses import replace
 from chassis.contracts import Contracts
 from gateway.envoy.clusters import build_clusters, parse_host_port
 from gateway.envoy.edge_config import EdgeConfig
-from gateway.envoy.listener import build_edge_listener, build_origin_listener, build_quota_listeners
+from gateway.envoy.listener import (
+    build_edge_listener,
+    build_gateway_secret,
+    build_origin_listener,
+    build_quota_listeners,
+)
 from gateway.envoy.routes import build_edge_routes, build_origin_routes
-from gateway.envoy_types import Cluster, Listener, RouteConfiguration, parse_message
+from gateway.envoy_types import Cluster, Listener, RouteConfiguration, Secret, parse_message
 from gateway.xds.mesh import Mesh
 from gateway.xds.snapshot import Snapshot
 from gateway.xds.snapshot_builder import CachedSnapshotBuilder
@@ -40,6 +45,10 @@ class GatewaySnapshotBuilder(CachedSnapshotBuilder[tuple[Contracts, Mesh, EdgeCo
                 *(
                     parse_message(each, Listener)
                     for each in (build_quota_listeners(contracts) if mesh.gateway.rate_limits else ())
+                ),
+                *(
+                    parse_message(build_gateway_secret(files), Secret)
+                    for files in ([mesh.gateway.tls] if mesh.gateway.tls else ())
                 ),
                 parse_message(build_edge_routes(contracts, mesh, edge_config), RouteConfiguration),
                 parse_message(build_origin_routes(contracts, mesh, edge_config), RouteConfiguration),

@@ -1,18 +1,20 @@
 """The port to sources of endpoints."""
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Endpoint:
-    """One address of a service; a draining one gets no new calls while there are others."""
+class Endpoint(NamedTuple):
+    """One address of a service; a draining one gets no new calls while there are others.
+
+    `zone` is the part of the region that fails as a whole; empty where the source does not know it.
+    """
 
     host: str
     port: int
     region: str
     draining: bool = False
+    zone: str = ""
 
 
 EndpointsByService = Mapping[str, tuple[Endpoint, ...]]
@@ -20,7 +22,7 @@ EndpointsByService = Mapping[str, tuple[Endpoint, ...]]
 
 
 class EndpointSource(Protocol):
-    """A source of endpoints: a registry, DNS, a list."""
+    """A source of endpoints: a registry, DNS, the Kubernetes API, a list."""
 
     def watch(self) -> AsyncIterator[EndpointsByService]:
         """Yield all endpoints, first when all are known and again whenever some have changed.

@@ -28,22 +28,34 @@ class _FrozenModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class MeshEndpointSource(_FrozenModel):
-    """Where some endpoints of a service come from: exactly one of `registry`, `dns` and `static`.
+class KubernetesService(_FrozenModel):
+    """A Service whose EndpointSlices are followed; `namespace` is by default the control plane's own."""
 
-    `region` applies to all endpoints of a name or a list, by default the first region; registered endpoints
-    carry their own.
+    service: DnsLabel
+    namespace: DnsLabel | None = None
+    port: DnsLabel = "grpc"
+
+
+class MeshEndpointSource(_FrozenModel):
+    """Where some endpoints of a service come from: `registry`, `dns`, `kubernetes` or `static`.
+
+    `region` applies to all endpoints of a name, a Service or a list, by default the first region; registered
+    endpoints carry their own.
     """
 
     registry: bool = False
+    kubernetes: KubernetesService | None = None
     dns: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9._-]{1,253}$")] = None
     static: tuple[HostPort, ...] = ()
     region: DnsLabel | None = None
 
     @model_validator(mode="after")
     def _has_one_source(self) -> Self:
-        if sum(map(bool, (self.registry, self.dns, self.static))) != 1:
-            raise ValueError("give one of `registry: true`, `dns: NAME` and `static: [HOST:PORT]`")
+        if sum(map(bool, (self.registry, self.dns, self.static, self.kubernetes))) != 1:
+            raise ValueError(
+                "give one of `registry: true`, `dns: NAME`, `kubernetes: {service: NAME}` and"
+                " `static: [HOST:PORT]`"
+            )
         return self
 
 
@@ -105,6 +117,12 @@ class HealthCheck(_FrozenModel):
     timeout_s: PositiveSeconds = 1
     healthy_threshold: PositiveCount = 1
     unhealthy_threshold: PositiveCount = 2
+
+
+class SubsetSettings(_FrozenModel):
+    """How many endpoints of a service, in one region, a node gets; it has connections to these only."""
+
+    max_endpoints: Annotated[int, Field(ge=10, le=10_000)] = 100
 
 
 class TlsFiles(_FrozenModel):
@@ -177,6 +195,7 @@ class Mesh(_FrozenModel):
     limits: CircuitBreakerLimits = CircuitBreakerLimits()
     outlier_detection: OutlierDetection = OutlierDetection()
     health_check: HealthCheck = HealthCheck()
+    subsets: SubsetSettings = SubsetSettings()
     gateway: MeshGateway = MeshGateway()
     faults: dict[DnsLabel, ServiceFault] = {}
 

@@ -10,7 +10,13 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from gateway.xds.nodes import ADS_CLUSTER
-from gateway.xds.resource_types import CLUSTER_TYPE, ENDPOINT_TYPE, ROUTE_TYPE, ResourceType
+from gateway.xds.resource_types import (
+    CLUSTER_TYPE,
+    ENDPOINT_TYPE,
+    ROUTE_TYPE,
+    SECRET_TYPE,
+    ResourceType,
+)
 
 ResourceReference = tuple[ResourceType, str]
 
@@ -100,6 +106,9 @@ _REFERENCE_FINDERS: Final[Mapping[str, Callable[[Any], list[ResourceReference]]]
         ],
         "envoy.config.route.v3.WeightedCluster.ClusterWeight": lambda share: [(CLUSTER_TYPE, share.name)],
         "envoy.config.core.v3.GrpcService.EnvoyGrpc": lambda service: [(CLUSTER_TYPE, service.cluster_name)],
+        "envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig": lambda config: (
+            [(SECRET_TYPE, config.name)] if config.sds_config.HasField("ads") else []
+        ),
         "envoy.config.core.v3.HttpUri": lambda uri: [(CLUSTER_TYPE, uri.cluster)],
     }
 )

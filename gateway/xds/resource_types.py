@@ -15,13 +15,15 @@ class ResourceType:
     """A resource type: `label` is its short name in logs and metrics, `message` its protobuf type.
 
     Of a type that `requires_full_state`, a subscription without names means all resources, and a response of
-    the state of the world removes those that it lacks.
+    the state of the world removes those that it lacks. One that `is_plain` names no other resources and
+    packs no message into another.
     """
 
     label: str
     message: str
     name_field: str = "name"
     requires_full_state: bool = False
+    is_plain: bool = False
 
     @property
     def type_url(self) -> str:
@@ -34,7 +36,9 @@ class ResourceType:
 
 
 CLUSTER_TYPE: Final = ResourceType("cds", "envoy.config.cluster.v3.Cluster", requires_full_state=True)
-ENDPOINT_TYPE: Final = ResourceType("eds", "envoy.config.endpoint.v3.ClusterLoadAssignment", "cluster_name")
+ENDPOINT_TYPE: Final = ResourceType(
+    "eds", "envoy.config.endpoint.v3.ClusterLoadAssignment", "cluster_name", is_plain=True
+)
 LISTENER_TYPE: Final = ResourceType("lds", "envoy.config.listener.v3.Listener", requires_full_state=True)
 ROUTE_TYPE: Final = ResourceType("rds", "envoy.config.route.v3.RouteConfiguration")
 SECRET_TYPE: Final = ResourceType("sds", "envoy.extensions.transport_sockets.tls.v3.Secret")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
 from types import MappingProxyType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from google.protobuf import any_pb2
 from google.protobuf.message import Message
@@ -14,12 +14,16 @@ from google.protobuf.message import Message
 from gateway.xds.references import ResourceReference, canonicalize_message, find_references
 from gateway.xds.resource_types import RESOURCE_TYPE_BY_MESSAGE, RESOURCE_TYPES_IN_PUSH_ORDER, ResourceType
 
+if TYPE_CHECKING:
+    from gateway.xds.subsets import NodeRankings
+
 _DIGEST_BYTES = 8
 _RESOURCE_NOUNS = {
     "cds": "cluster",
     "eds": "load assignment",
     "lds": "listener",
     "rds": "route configuration",
+    "sds": "secret",
 }
 
 
@@ -42,11 +46,14 @@ class XdsResource:
     @classmethod
     def pack(cls, resource_type: ResourceType, message: Message) -> Self:
         """Pack a message of that type."""
-        own = type(message)()
-        own.CopyFrom(message)
-        canonicalize_message(own)
+        own = message
+        if not resource_type.is_plain:
+            own = type(message)()
+            own.CopyFrom(message)
+            canonicalize_message(own)
         body = any_pb2.Any(type_url=resource_type.type_url, value=own.SerializeToString(deterministic=True))
-        return cls(resource_type.resource_name(own), hash_content([body.value]), body, find_references(own))
+        references = frozenset[ResourceReference]() if resource_type.is_plain else find_references(own)
+        return cls(resource_type.resource_name(own), hash_content([body.value]), body, references)
 
 
 ResourcesByName = Mapping[str, XdsResource]
@@ -88,6 +95,10 @@ class Snapshot:
             for resource_type in RESOURCE_TYPES_IN_PUSH_ORDER
         }
         return Snapshot(_freeze_resources(both), further.changed_at)
+
+    def for_node(self, _rankings: "NodeRankings") -> "Snapshot":
+        """Return the snapshot as a node gets it: here the same for all nodes."""
+        return self
 
     def resources_of(self, resource_type: ResourceType) -> ResourcesByName:
         """Return the resources of one type, by name."""

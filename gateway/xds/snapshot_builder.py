@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 from chassis.contracts import Contracts
-from gateway.envoy_types import ClusterLoadAssignment, parse_message
 from gateway.xds.endpoints import Endpoint
 from gateway.xds.load_assignment import build_load_assignment
 from gateway.xds.mesh import Mesh
@@ -47,11 +46,10 @@ class CachedSnapshotBuilder(ABC, Generic[StaticInputs]):
         endpoints: Mapping[str, Sequence[Endpoint]],
     ) -> Snapshot:
         assignments = [
-            build_load_assignment(name, region, mesh, endpoints.get(name, ()))
+            build_load_assignment(name, mesh.regions_by_preference(region), endpoints.get(name, ()))
             for name in sorted(mesh.services)
         ]
-        static = self._static_part(region, contracts, mesh)
-        return static.with_messages(parse_message(each, ClusterLoadAssignment) for each in assignments)
+        return self._static_part(region, contracts, mesh).with_messages(assignments)
 
     @abstractmethod
     def _static_inputs(self, region: str, contracts: Contracts, mesh: Mesh) -> StaticInputs:

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Final, Protocol
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, Final, Protocol, cast
 
 from gateway.xds.endpoints import Endpoint, EndpointSource
 from tests.waiting import WAIT_TIMEOUT_S
@@ -40,8 +40,9 @@ class EndpointListener:
 
     async def listen(self) -> None:
         """Listen until cancelled."""
-        async for answer in self._source_fixture.source.watch():
-            self._answers.put_nowait(answer.get(SERVICE, ()))
+        async with aclosing(cast(Any, self._source_fixture.source.watch())) as answers:
+            async for answer in answers:
+                self._answers.put_nowait(answer.get(SERVICE, ()))
 
     async def next(self) -> tuple[Endpoint, ...]:
         async with asyncio.timeout(WAIT_TIMEOUT_S):

@@ -24,11 +24,13 @@ from verify.chart.rendering import (
     run_helm,
     value_options,
 )
+from verify.chart.rpc_callers import render_rpc_callers
 from verify.chart.rules.all_rules import find_chart_violations
 from verify.chart.rules.fields import find_images_without_digest
 from verify.chart.schemas import KUBERNETES_VERSIONS, SHORT_VERSIONS, find_schema_errors
 
 BOOTSTRAP_FILE: Final = CHART / "files" / "envoy-bootstrap.json"
+RPC_CALLERS_FILE: Final = CHART / "files" / "rpc-callers.yaml"
 _REGION, _CONTROL_PLANE = "@region@", "@control-plane@"
 _ADMIN_ADDRESS: Final = ("127.0.0.1", 9901)
 
@@ -47,6 +49,7 @@ def list_checks(*, is_short: bool) -> list[ChartCheck]:
     versions = SHORT_VERSIONS if is_short else KUBERNETES_VERSIONS
     return [
         ChartCheck("bootstrap", _check_bootstrap),
+        ChartCheck("callers of RPCs", _check_rpc_callers),
         *(
             ChartCheck(f"{release} lint {case.name}", lambda r=release, c=case: _lint(r, c))  # type: ignore[misc]
             for release in releases
@@ -70,6 +73,7 @@ def list_checks(*, is_short: bool) -> list[ChartCheck]:
 def write_generated_files() -> None:
     """Write Envoy's bootstrap into the chart, and the renders that are committed."""
     BOOTSTRAP_FILE.write_text(render_bootstrap())
+    RPC_CALLERS_FILE.write_text(render_rpc_callers())
     _release.cache_clear()
     RENDERS.mkdir(exist_ok=True)
     for case in RENDER_CASES:
@@ -104,6 +108,11 @@ def _release(helm: str, case: RenderCase) -> ChartRelease:
 def _check_bootstrap() -> Iterator[str]:
     if BOOTSTRAP_FILE.read_text() != render_bootstrap():
         yield f"{BOOTSTRAP_FILE.name} is not what gateway/envoy/bootstrap.py makes: ic chart --write"
+
+
+def _check_rpc_callers() -> Iterator[str]:
+    if RPC_CALLERS_FILE.read_text() != render_rpc_callers():
+        yield f"{RPC_CALLERS_FILE.name} is not what contracts and clients say: ic chart --write"
 
 
 def _lint(helm: str, case: RenderCase) -> Iterator[str]:

@@ -15,8 +15,18 @@ PACKAGES: Final = {
     "ScaledObject": "keda",
     "ServiceMonitor": "prometheus-operator",
     "PrometheusRule": "prometheus-operator",
+    "PeerAuthentication": "istio",
+    "AuthorizationPolicy": "istio",
+    "Sidecar": "istio",
+    "DestinationRule": "istio",
+    "VirtualService": "istio",
+    "Gateway": "istio",
+    "HTTPRoute": "gateway-api",
+    "Certificate": "cert-manager",
 }
 """The npm package with the types of each kind, which Kubernetes has no schema for."""
+PACKAGE_OF_GROUP: Final = {"gateway.networking.k8s.io": "gateway-api"}
+"""The package of a group with a kind whose name another group has, too."""
 _COMPILER_OPTIONS: Final = {
     "noEmit": True,
     "strict": True,
@@ -56,6 +66,7 @@ def find_type_errors(release: ChartRelease) -> Iterator[str]:
 
 
 def _to_typescript(manifest: Manifest) -> str:
-    kind = manifest["kind"]
-    place = f"@kubernetes-models/{PACKAGES[kind]}/{manifest['apiVersion']}/{kind}"
+    kind, group = manifest["kind"], manifest["apiVersion"].partition("/")[0]
+    package = PACKAGE_OF_GROUP.get(group, PACKAGES[kind])
+    place = f"@kubernetes-models/{package}/{manifest['apiVersion']}/{kind}"
     return f'import type {{ I{kind} }} from "{place}";\nexport const it: I{kind} = {json.dumps(manifest)};\n'

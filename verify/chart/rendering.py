@@ -25,6 +25,9 @@ OPERATOR_KINDS: Final = (
     "keda.sh/v1alpha1/ScaledObject",
     "monitoring.coreos.com/v1/ServiceMonitor",
     "monitoring.coreos.com/v1/PrometheusRule",
+    "security.istio.io/v1/AuthorizationPolicy",
+    "gateway.networking.k8s.io/v1/HTTPRoute",
+    "cert-manager.io/v1/Certificate",
 )
 _SYMBOLIC_LINK_NOTICE: Final = "found symbolic link in path"
 
@@ -58,7 +61,28 @@ def _production(name: str, region: str, *values: str, is_committed: bool = False
 RENDER_CASES: Final = (
     RenderCase("trial", ("values-trial.yaml",), is_committed=True),
     *(_production(f"production-{region}", region, is_committed=region == REGIONS[0]) for region in REGIONS),
-    _production("keda", REGIONS[0], "workers.scaler=keda"),
+    _production("keda", REGIONS[0], "workers.scaler=keda", "gateway.certificate.issuer=letsencrypt"),
+    _production(
+        "istio",
+        REGIONS[0],
+        "mesh.istio.enabled=true",
+        "mesh.istio.credentialName=internshipconnect-ingress-tls",
+        "gateway.tlsSecret=",
+        "gateway.service.type=ClusterIP",
+        "gateway.service.port=80",
+    ),
+    _production(
+        "gateway-api",
+        REGIONS[0],
+        "mesh.istio.enabled=true",
+        "gateway.tlsSecret=",
+        "gateway.service.type=ClusterIP",
+        "gatewayApi.enabled=true",
+        "gatewayApi.className=istio",
+        "gatewayApi.certificate=internshipconnect-ingress-tls",
+        "gatewayApi.canary.weight=10",
+        "gatewayApi.canary.service=internshipconnect-canary",
+    ),
     RenderCase(
         "longest-name", ("values-trial.yaml",), ("fullnameOverride=",), release="r" * MAX_RELEASE_NAME_CHARS
     ),

@@ -21,13 +21,17 @@ services:
 {{- if eq .role "serve" }}
   {{ .service }}:
     port: {{ .ports.grpc }}
+    {{- if eq $mesh.endpoints "kubernetes" }}
+    endpoints: {kubernetes: {service: {{ include "ic.name" (dict "root" $ "name" .name) }}}}
+    {{- else }}
     endpoints: {dns: {{ include "ic.host" (dict "root" $ "name" .name) }}}
+    {{- end }}
     {{- with get $mesh.max_requests .service }}
     max_requests: {{ . }}
     {{- end }}
 {{- end }}
 {{- end }}
-{{- range $name := list "limits" "outlier_detection" "health_check" }}
+{{- range $name := list "limits" "outlier_detection" "health_check" "subsets" }}
 {{- with get $mesh $name }}
 {{ $name }}: {{- toYaml . | nindent 2 }}
 {{- end }}

@@ -30,6 +30,7 @@
       "IC_MESH" "/etc/internshipconnect/config/mesh.yaml"
       "IC_DESCRIPTORS" "/app/gen/internshipconnect.binpb"
       "IC_GATEWAY_PAGES" "/app/pages") -}}
+  {{- if eq $values.mesh.endpoints "kubernetes" }}{{ $_ := set $env "IC_KUBERNETES_CREDENTIALS" "/etc/internshipconnect/kubernetes" }}{{ end -}}
 {{- end -}}
 {{- if eq $component.name "rate-limiter" -}}
   {{- $_ := set $env "IC_REDIS_NODES" (include "ic.redisNodes" $root) -}}
@@ -40,6 +41,10 @@
 - name: {{ $name }}
   value: {{ $value | toString | quote }}
 {{- end -}}
+{{- if $component.service }}
+- name: IC_NODE_ID
+  valueFrom: {fieldRef: {fieldPath: metadata.name}}
+{{- end }}
 {{- range $key, $use := include "ic.secretKeys" (dict "root" $root "name" (include "ic.secretOf" $component)) | fromJson }}
 {{- if $use.env }}
 - name: {{ $use.env }}

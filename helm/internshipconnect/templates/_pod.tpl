@@ -53,7 +53,9 @@ capabilities: {drop: [ALL]}
 {{- $scope := dict "root" $root "name" $component.name -}}
 {{- $drain := include "ic.drain" . | fromJson -}}
 metadata:
-  labels: {{- include "ic.labels" $scope | nindent 4 }}
+  labels:
+    {{- include "ic.labels" $scope | nindent 4 }}
+    {{- include "ic.sidecarLabel" $root | nindent 4 }}
   annotations:
     {{- with include "ic.configChecksum" . }}
     checksum/config: {{ . }}
@@ -126,6 +128,12 @@ spec:
     {{- end }}
 {{- end -}}
 
+{{- define "ic.sidecarLabel" -}}
+{{- if .Values.mesh.istio.enabled -}}
+sidecar.istio.io/inject: "true"
+{{- end -}}
+{{- end -}}
+
 {{- define "ic.pythonContainer" -}}
 {{- $root := .root -}}
 image: {{ include "ic.image" (dict "image" $root.Values.image "tag" $root.Chart.AppVersion) }}
@@ -193,6 +201,16 @@ lifecycle:
     secretName: {{ include "ic.name" (dict "root" $root "name" $secret) }}
     defaultMode: 0440
     items: [{{- range $index, $key := . }}{{ if $index }}, {{ end }}{key: {{ $key }}, path: {{ $key }}}{{ end }}]
+{{- end }}
+{{- if and (eq $component.name "control-plane") (eq $root.Values.mesh.endpoints "kubernetes") }}
+- name: kubernetes
+  projected:
+    defaultMode: 0440
+    sources:
+      # The kubelet replaces it long before it expires.
+      - serviceAccountToken: {path: token, expirationSeconds: 3600}
+      - configMap: {name: kube-root-ca.crt, items: [{key: ca.crt, path: ca.crt}]}
+      - downwardAPI: {items: [{path: namespace, fieldRef: {fieldPath: metadata.namespace}}]}
 {{- end }}
 {{- if and (eq $component.role "gateway") $root.Values.gateway.tlsSecret }}
 - name: tls

@@ -16,6 +16,37 @@
 {{- if and (eq $values.workers.scaler "keda") (not (.Capabilities.APIVersions.Has "keda.sh/v1alpha1/ScaledObject")) -}}
   {{- $problems = append $problems "workers.scaler: `keda` needs KEDA; this cluster does not know keda.sh/v1alpha1" -}}
 {{- end -}}
+{{- $istio := $values.mesh.istio -}}
+{{- if $istio.enabled -}}
+  {{- if not (.Capabilities.APIVersions.Has "security.istio.io/v1/AuthorizationPolicy") -}}
+    {{- $problems = append $problems "mesh.istio.enabled: needs Istio; this cluster does not know security.istio.io/v1" -}}
+  {{- end -}}
+  {{- if and (not $values.gatewayApi.enabled) (not $istio.credentialName) -}}
+    {{- $problems = append $problems "mesh.istio.credentialName: name the Secret of the ingress gateway's certificate, or set gatewayApi.enabled" -}}
+  {{- end -}}
+  {{- if $values.gateway.tlsSecret -}}
+    {{- $problems = append $problems "gateway.tlsSecret: the ingress gateway ends TLS where mesh.istio.enabled is set; leave it empty" -}}
+  {{- end -}}
+{{- end -}}
+{{- if $values.gateway.certificate.issuer -}}
+  {{- if not $values.gateway.tlsSecret -}}
+    {{- $problems = append $problems "gateway.tlsSecret: name the Secret that the issuer of gateway.certificate.issuer fills" -}}
+  {{- end -}}
+  {{- if not (.Capabilities.APIVersions.Has "cert-manager.io/v1/Certificate") -}}
+    {{- $problems = append $problems "gateway.certificate.issuer: needs cert-manager; this cluster does not know cert-manager.io/v1" -}}
+  {{- end -}}
+{{- end -}}
+{{- $api := $values.gatewayApi -}}
+{{- if $api.enabled -}}
+  {{- if not (.Capabilities.APIVersions.Has "gateway.networking.k8s.io/v1/HTTPRoute") -}}
+    {{- $problems = append $problems "gatewayApi.enabled: this cluster does not know gateway.networking.k8s.io/v1" -}}
+  {{- end -}}
+  {{- if not $api.className }}{{ $problems = append $problems "gatewayApi.className: name the GatewayClass" }}{{ end -}}
+  {{- if not $api.certificate }}{{ $problems = append $problems "gatewayApi.certificate: name the Secret of the certificate" }}{{ end -}}
+  {{- if and $api.canary.weight (not $api.canary.service) -}}
+    {{- $problems = append $problems "gatewayApi.canary.service: name the other release's front door, or set gatewayApi.canary.weight to 0" -}}
+  {{- end -}}
+{{- end -}}
 {{- if not $values.publicUrl -}}
   {{- $problems = append $problems "publicUrl: give the gateway's address as users see it, such as https://api.example.com" -}}
 {{- end -}}

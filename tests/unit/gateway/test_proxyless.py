@@ -54,8 +54,9 @@ def _routes(snapshot: Snapshot) -> dict[str, Any]:
     return found
 
 
-def _places(assignment: dict[str, Any]) -> list[tuple[str, int]]:
-    return [(place["locality"]["region"], place["priority"]) for place in assignment["endpoints"]]
+def _places(own_region: str, *endpoints: Endpoint) -> list[tuple[str, str, int]]:
+    assignment = build_load_assignment("user", MESH.regions_by_preference(own_region), endpoints)
+    return [(each.locality.region, each.locality.zone, each.priority) for each in assignment.endpoints]
 
 
 def test_each_service_has_a_listener_routes_a_cluster_and_endpoints() -> None:
@@ -105,15 +106,21 @@ def test_a_fault_is_that_of_calls_to_its_service_and_to_no_other() -> None:
 
 
 def test_the_own_region_comes_first_and_the_others_in_the_order_of_the_mesh() -> None:
-    endpoints = [EAST, SOUTH, NORTH]
-    from_east = build_load_assignment("user", "east", MESH, endpoints)
-    assert _places(from_east) == [("east", 0), ("north", 1), ("south", 2)]
-    from_north = build_load_assignment("user", "north", MESH, endpoints)
-    assert _places(from_north) == [("north", 0), ("south", 1), ("east", 2)]
+    endpoints = (EAST, SOUTH, NORTH)
+    assert _places("east", *endpoints) == [("east", "", 0), ("north", "", 1), ("south", "", 2)]
+    assert _places("north", *endpoints) == [("north", "", 0), ("south", "", 1), ("east", "", 2)]
+
+
+def test_the_zones_of_a_region_share_its_priority_and_get_calls_by_their_size() -> None:
+    zones = ("a", "a", "b")
+    members = [Endpoint(f"10.0.0.{number}", 1, "north", zone=zone) for number, zone in enumerate(zones)]
+    assert _places("north", *members, SOUTH) == [("north", "a", 0), ("north", "b", 0), ("south", "", 1)]
+    assignment = build_load_assignment("user", MESH.regions_by_preference("north"), members)
+    assert [each.load_balancing_weight.value for each in assignment.endpoints] == [2, 1]
 
 
 def test_priorities_have_no_gap_where_a_region_has_no_endpoints() -> None:
-    assert _places(build_load_assignment("user", "north", MESH, [EAST])) == [("east", 0)]
+    assert _places("north", EAST) == [("east", "", 0)]
 
 
 def test_a_draining_endpoint_is_taken_out_unless_there_is_no_other() -> None:

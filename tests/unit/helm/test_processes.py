@@ -96,11 +96,15 @@ def test_the_control_plane_reads_the_mesh_file(case: str) -> None:
     mesh = Mesh.parse(data_of(rendered(case), "control-plane")["mesh.yaml"].encode())
 
     assert mesh.gateway.rate_limits is not None
-    assert {source.dns for service in mesh.services.values() for source in service.endpoints} == {
-        f"{template.name}.internships.svc.cluster.local"
-        for template in rendered(case).pod_templates()
-        if template.component.endswith("-serve")
-    }
+    pods = rendered(case).pod_templates()
+    names = {each.name for each in pods if each.component.endswith("-serve")}
+    sources = [source for service in mesh.services.values() for source in service.endpoints]
+    if case == "trial":
+        assert {each.dns for each in sources} == {f"{name}.internships.svc.cluster.local" for name in names}
+    else:
+        assert {each.kubernetes and (each.kubernetes.service, each.kubernetes.port) for each in sources} == {
+            (name, "grpc") for name in names
+        }
 
 
 @pytest.mark.parametrize("case", CASES)

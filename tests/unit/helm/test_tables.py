@@ -9,13 +9,17 @@ import pytest
 import yaml
 
 from chassis import process
+from chassis.contracts import Contracts
 from chassis.settings import ChassisSettings, ProcessSettings, RedisSettings
+from devstack.paths import DESCRIPTORS
+from gateway.api_surface import service_of
 from gateway.control_plane.endpoint_sources import dns
-from gateway.xds.mesh import CircuitBreakerLimits, HealthCheck, OutlierDetection
+from gateway.xds.mesh import CircuitBreakerLimits, HealthCheck, OutlierDetection, SubsetSettings
 from ops.paths import REPO
 from ops.provision import queue_names
 from ops.service_names import SERVICES
 from verify.chart.rendering import CHART, REGIONS
+from verify.chart.rpc_callers import OPERATOR, edges_between_services
 from verify.chart.rules.environment import settings_class
 from verify.chart.rules.network import OUTSIDE_CALLERS, read_edges
 
@@ -69,6 +73,8 @@ def test_the_edges_are_the_connections_that_the_code_makes() -> None:
 def dependencies_of(settings: type[ProcessSettings], role: str) -> set[str]:
     """Return what a process with these settings connects to, besides its peers."""
     found = {"otlp"}
+    if "kubernetes_api" in settings.model_fields:
+        found.add("kubernetes")
     if issubclass(settings, RedisSettings):
         found.add("redis")
     if issubclass(settings, ChassisSettings):
@@ -109,6 +115,24 @@ def imports(path: str, module: str) -> bool:
     return any(isinstance(node, ast.ImportFrom) and node.module == module for node in ast.walk(tree))
 
 
+def test_who_calls_an_rpc_of_a_service_has_an_edge_to_it() -> None:
+    callers = table("rpc-callers")
+    called = {(caller, callee) for callee, found in callers.items() for caller in found.keys() - {OPERATOR}}
+    assert called == edges_between_services(
+        {caller: callees for caller, callees in read_edges().items() if caller not in OUTSIDE_CALLERS}
+    )
+
+
+def test_every_rpc_of_the_contracts_has_a_caller_that_it_admits() -> None:
+    callers = table("rpc-callers")
+    contracts = Contracts.from_descriptor_set(DESCRIPTORS.read_bytes())
+    for rpc in contracts.rpcs:
+        found = {caller for caller, paths in callers[service_of(rpc)].items() if rpc.path in paths}
+        assert found, rpc.full_name
+        assert found <= {"gateway"} or rpc.callers & {"SERVICE", "PUBLIC"}, rpc.full_name
+        assert ("gateway" in found) is (rpc.callers != {"SERVICE"}), rpc.full_name
+
+
 def test_serving_processes_do_not_use_the_broker() -> None:
     assert not imports("chassis/roles/serve.py", "chassis.messaging.publisher")
     assert not imports("chassis/roles/serve.py", "chassis.messaging.consumer")
@@ -142,6 +166,7 @@ def test_the_schema_knows_the_fields_of_the_mesh_file() -> None:
         ("limits", CircuitBreakerLimits),
         ("outlier_detection", OutlierDetection),
         ("health_check", HealthCheck),
+        ("subsets", SubsetSettings),
     ):
         assert mesh[name]["properties"].keys() == model.model_fields.keys()
         assert mesh[name]["additionalProperties"] is False

@@ -18,6 +18,11 @@ SCHEMA_ERRORS = [
     ("image.digest=latest", ["image", "digest"]),
     ("defaults.resources.limits.cpu=lots", ["defaults", "resources", "limits", "cpu"]),
     ("smtp.port=70000", ["smtp", "port"]),
+    ("mesh.endpoints=consul", ["mesh", "endpoints"]),
+    ("mesh.subsets.max_endpoints=5", ["mesh", "subsets", "max_endpoints", "10"]),
+    ("mesh.istio.ingressPrincipal=ingress", ["mesh", "istio", "ingressPrincipal"]),
+    ("gatewayApi.canary.weight=101", ["gatewayApi", "canary", "weight", "100"]),
+    ("gateway.certificate.issuerKind=Vault", ["gateway", "certificate", "issuerKind"]),
     ("workers.scaler=both", ["workers", "scaler"]),
 ]
 MISFITS = [
@@ -31,6 +36,22 @@ MISFITS = [
     ("bundledStores.enabled=false", ["stores.shards: ", "stores.redis: ", "smtp.host: "]),
     ("requireDigests=true", ["image.digest: ", "envoyImage.digest: "]),
     ("secrets.source=externalSecrets", ["secrets.externalSecrets.storeName: ", "external-secrets.io/v1"]),
+    (
+        "mesh.istio.enabled=true",
+        ["mesh.istio.enabled: needs Istio", "mesh.istio.credentialName: name the Secret"],
+    ),
+    (
+        "gatewayApi.enabled=true",
+        [
+            "gatewayApi.enabled: this cluster does not know",
+            "gatewayApi.className: ",
+            "gatewayApi.certificate: ",
+        ],
+    ),
+    (
+        "gateway.certificate.issuer=letsencrypt",
+        ["gateway.tlsSecret: name the Secret", "gateway.certificate.issuer: needs cert-manager"],
+    ),
     ("workers.scaler=keda", ["workers.scaler: `keda` needs KEDA"]),
 ]
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from verify.chart.manifests import ChartRelease
-from verify.chart.rules import environment, fields, network, references, workloads
+from verify.chart.rules import environment, fields, grants, istio, network, references, workloads
 
 ChartRule = Callable[[ChartRelease], Iterator[str]]
 
@@ -28,11 +28,15 @@ CHART_RULES: Final[dict[str, ChartRule]] = {
     "rollouts": workloads.find_bad_rollouts,
     "spread": workloads.find_crowded_pods,
     "rights": workloads.find_excess_rights,
+    "grants": grants.find_excess_grants,
     "checksums": workloads.find_unrolled_configuration,
     "hooks": workloads.find_unsafe_hooks,
     "edges": network.find_wrong_edges,
     "dependencies": network.find_wrong_outside_edges,
     "entrances": network.find_wrong_entrances,
+    "mutual TLS": istio.find_missing_mutual_tls,
+    "authorisations": istio.find_wrong_authorisations,
+    "hosts": istio.find_unknown_hosts,
     "settings": environment.find_wrong_settings,
 }
 

@@ -39,6 +39,7 @@ ENUMERATIONS: Final = {
     "drop": {"ALL"},
 }
 """The values of fields that mean the same in every kind; schemas call them strings."""
+GATEWAY_PROTOCOLS: Final = {"HTTPS"}
 TYPES_BY_PARENT: Final = {
     "strategy": {"RollingUpdate"},
     "seccompProfile": {"RuntimeDefault"},
@@ -136,6 +137,8 @@ def find_bad_enumerations(release: ChartRelease) -> Iterator[str]:
 
 def _allowed_words(kind: str, path: str) -> set[str] | None:
     *parents, field = re.sub(r"\[\d+\]", "", path).split(".")
+    if kind == "Gateway" and field == "protocol":
+        return GATEWAY_PROTOCOLS
     if field != "type":
         return ENUMERATIONS.get(field) if not _is_free_text(path) else None
     if kind == "Service" and parents == ["spec"]:

@@ -12,13 +12,16 @@ from ops.paths import REPO
 from verify.chart.manifests import ChartRelease, PodTemplate, match_labels
 
 EDGES_FILE: Final = REPO / "helm" / "internshipconnect" / "files" / "network-edges.yaml"
-DEPENDENCIES: Final = ("mongo", "redis", "broker", "smtp", "otlp")
+DEPENDENCIES: Final = ("mongo", "redis", "broker", "smtp", "otlp", "kubernetes")
 BUNDLED_DEPENDENCIES: Final = {"mongo": "mongo", "redis": "redis", "broker": "rabbitmq", "smtp": "mailbox"}
 """The component that stands for a dependency when the stores are bundled."""
 OUTSIDE_CALLERS: Final = ("clients", "monitoring")
 DNS_PORT: Final = 53
 BROKER_PORTS: Final = (5671, 5672)
 DEFAULT_MONGO_PORT: Final = 27017
+KUBERNETES_PORTS: Final = (443, 6443)
+ISTIO_CONTROL_PLANE_PORT: Final = 15012
+SIDECAR_LABEL: Final = "sidecar.istio.io/inject"
 OPS_PORT: Final = "ops"
 
 Edge = tuple[str, str, int]
@@ -57,6 +60,8 @@ def find_wrong_outside_edges(release: ChartRelease) -> Iterator[str]:
             if callee in DEPENDENCIES and BUNDLED_DEPENDENCIES.get(callee) not in bundled
             for port in ports.get(callee, ())
         } | {DNS_PORT}
+        if SIDECAR_LABEL in template.labels:
+            wanted.add(ISTIO_CONTROL_PLANE_PORT)
         found = {
             port
             for rule in _rules(release, template, "egress")
@@ -106,10 +111,17 @@ def dependency_ports(release: ChartRelease) -> dict[str, set[int]]:
             if "IC_SMTP_PORT" in values:
                 found["smtp"] = {int(values["IC_SMTP_PORT"])}
     for config in release.of_kind("ConfigMap"):
+        if "mesh.yaml" in config["data"] and _follows_kubernetes(config["data"]["mesh.yaml"]):
+            found["kubernetes"] = set(KUBERNETES_PORTS)
         if "slots.json" in config["data"]:
             shards = json.loads(config["data"]["slots.json"])["shards"]
             found["mongo"] = {port for shard in shards.values() for port in _mongo_ports(shard["uri"])}
     return found
+
+
+def _follows_kubernetes(mesh_file: str) -> bool:
+    services = yaml.safe_load(mesh_file)["services"]
+    return any("kubernetes" in each["endpoints"] for each in services.values())
 
 
 def _broker_ports(release: ChartRelease) -> set[int]:

@@ -1,9 +1,12 @@
 """Rules about references among manifests: the named object exists."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from verify.chart.manifests import ChartRelease, Manifest, PodTemplate, describe, match_labels
+
+CLUSTER_AUTHORITY: Final = "kube-root-ca.crt"
+"""The ConfigMap that Kubernetes itself puts into every namespace."""
 
 
 def find_selectors_without_pods(release: ChartRelease) -> Iterator[str]:
@@ -62,6 +65,7 @@ def find_unknown_ports(release: ChartRelease) -> Iterator[str]:
 def find_unknown_objects(release: ChartRelease) -> Iterator[str]:
     """Find ConfigMaps, Secrets, keys, ServiceAccounts and PriorityClasses that nobody makes."""
     config_maps = {each["metadata"]["name"]: set(each["data"]) for each in release.of_kind("ConfigMap")}
+    config_maps[CLUSTER_AUTHORITY] = {"ca.crt"}
     secrets = _known_secrets(release)
     accounts = release.names_of("ServiceAccount")
     classes = release.names_of("PriorityClass")

@@ -49,6 +49,16 @@ def test_grpc_gets_the_bootstrap_to_use(bootstrap: Path) -> None:
     assert os.environ["GRPC_XDS_BOOTSTRAP"] == str(bootstrap)
 
 
+def test_processes_that_share_a_bootstrap_have_names_of_their_own(
+    bootstrap: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRPC_XDS_BOOTSTRAP_CONFIG", "")
+    MeshMembership(bootstrap, "user-serve-7d9f-x2x4z")
+    assert "GRPC_XDS_BOOTSTRAP" not in os.environ
+    given = orjson.loads(os.environ["GRPC_XDS_BOOTSTRAP_CONFIG"])
+    assert given == orjson.loads(bootstrap.read_bytes()) | {"node": {"id": "user-serve-7d9f-x2x4z"}}
+
+
 def test_a_file_that_is_no_bootstrap_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "odd.json").write_text("{}")
     with pytest.raises(ValueError, match=r"odd\.json is no xDS bootstrap"):

@@ -16,11 +16,13 @@ from gateway.control_plane.endpoint_aggregator import EndpointAggregator
 from gateway.control_plane.reconciler import Reconciler
 from gateway.control_plane.snapshot_cache import SnapshotCache
 from gateway.control_plane.watched_file import WatchedFile, hash_file_content
+from gateway.envoy_types import ClusterLoadAssignment
 from gateway.proxyless import ProxylessSnapshotBuilder
 from gateway.xds.endpoints import Endpoint
 from gateway.xds.mesh import Mesh
 from gateway.xds.nodes import NodeGroup
 from gateway.xds.resource_types import CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE
+from gateway.xds.subsets import NodeRankings
 from tests.fakes.endpoint_source import FakeEndpointSource
 from tests.waiting import wait_until
 
@@ -154,3 +156,34 @@ async def test_a_source_that_is_new_later_on_holds_up_its_own_service_only(tmp_p
     assert [len(found[name]) for name in ("user", "auth")] == [1, 0]
     await aggregator.close()
     registration.remove()
+
+
+LARGE = f"""
+services:
+  user: {{port: 5002, endpoints: {{static: {[f"10.0.0.{number}:5002" for number in range(1, 41)]}}}}}
+subsets: {{max_endpoints: 10}}
+"""
+
+
+async def test_each_node_of_a_large_service_gets_endpoints_of_its_own(tmp_path: Path) -> None:
+    harness = ReconcilerHarness(tmp_path)
+    harness.mesh.write_text(LARGE)
+    await harness.reconciler._mesh.poll()
+    running = asyncio.create_task(harness.reconciler.reconcile_forever())
+    await wait_until(harness.version)
+    snapshot = harness.cache.snapshots[NodeGroup("services", "local")]
+    found: dict[str, set[str]] = {}
+    for node in ("user-1", "user-2", "user-1"):
+        resource = snapshot.for_node(NodeRankings(node)).resources_of(ENDPOINT_TYPE)["user"]
+        assert resource.body is not None
+        assignment = ClusterLoadAssignment.FromString(resource.body.value)
+        hosts = {
+            one.endpoint.address.socket_address.address
+            for each in assignment.endpoints
+            for one in each.lb_endpoints
+        }
+        assert len(hosts) == 10
+        assert found.setdefault(node, hosts) == hosts
+    assert found["user-1"] != found["user-2"]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)

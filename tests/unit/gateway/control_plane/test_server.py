@@ -11,6 +11,7 @@ from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, Disc
 from envoy.service.status.v3 import csds_pb2_grpc
 from envoy.service.status.v3.csds_pb2 import ClientStatusRequest, ConfigStatus
 
+from gateway.control_plane.pacing import PacingPolicy
 from gateway.control_plane.server import build_xds_server
 from gateway.control_plane.snapshot_cache import SnapshotCache
 from gateway.xds.nodes import NodeGroup
@@ -24,7 +25,7 @@ NODE = {"id": "gateway-1", "cluster": "gateway", "locality": {"region": "local"}
 
 @pytest.fixture
 def snapshot_cache() -> SnapshotCache:
-    return SnapshotCache(max_streams=3)
+    return SnapshotCache(PacingPolicy(max_streams=3))
 
 
 @pytest.fixture

@@ -20,10 +20,10 @@ from gateway.envoy.quotas import QUOTA_CLASSES, QUOTA_HEADER, has_quota, rate_li
 from gateway.envoy.rate_limits import rate_limit_actions, render_caller_lua
 from gateway.envoy.routes import build_edge_routes, build_origin_routes
 from gateway.envoy.snapshot_builder import GatewaySnapshotBuilder
-from gateway.envoy_types import Cluster, Listener, parse_message
+from gateway.envoy_types import Cluster, Listener, Secret, parse_message
 from gateway.xds.endpoints import Endpoint
 from gateway.xds.mesh import Mesh
-from gateway.xds.resource_types import CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE
+from gateway.xds.resource_types import CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE, SECRET_TYPE
 from gateway.xds.snapshot import InconsistentSnapshotError, Snapshot
 from internshipconnect.options.v1.options_pb2 import IDEMPOTENCY_KEY, RateLimitClass
 
@@ -353,3 +353,17 @@ def test_an_ops_port_answers_health_readiness_and_metrics_and_nothing_else_of_th
         "/metrics": "/stats/prometheus",
     }
     assert listener["address"]["socket_address"]["port_value"] == 6007
+
+
+def test_the_certificate_comes_as_a_secret_whose_files_are_watched() -> None:
+    files = {"certificate": "/etc/tls/tls.crt", "key": "/etc/tls/tls.key"}
+    builder = GatewaySnapshotBuilder(lambda: EdgeConfig(("127.0.0.1", 8080)))
+    snapshot = builder.build("gateway", "north", contracts(), mesh(gateway={"tls": files}), {})
+    snapshot.check_consistency()
+    (secret,) = snapshot.resources_of(SECRET_TYPE).values()
+    assert secret.body is not None
+    found = Secret.FromString(secret.body.value)
+    assert found.tls_certificate.watched_directory.path == "/etc/tls"
+    edge = snapshot.resources_of(LISTENER_TYPE)["gateway"]
+    assert (SECRET_TYPE, found.name) in edge.references
+    assert not builder.build("gateway", "north", contracts(), mesh(), {}).resources_of(SECRET_TYPE)

@@ -54,6 +54,17 @@ def test_a_caller_prefers_its_own_region_and_then_the_order_of_the_file() -> Non
         ("services: {user: {port: 1, endpoints: {static: [nowhere]}}}", "endpoints.0.static.0", "pattern"),
         ("services: {User: {port: 1, endpoints: {registry: true}}}", "services.User", "pattern"),
         (GOOD + "\nlimit: {}", "limit", "no such setting"),
+        (
+            "services: {user: {port: 1, endpoints: {kubernetes: {}}}}",
+            "endpoints.0.kubernetes.service",
+            "is missing",
+        ),
+        (
+            "services: {user: {port: 1, endpoints: {kubernetes: {service: a, dns: b}}}}",
+            "endpoints.0.kubernetes.dns",
+            "no such setting",
+        ),
+        (GOOD + "\nsubsets: {max_endpoints: 1}", "subsets.max_endpoints", "greater than or equal to 10"),
         (GOOD.replace("region: south", "region: east"), "services.auth.endpoints", "`regions` does not list"),
         (GOOD.replace("north, south", "north, north, south"), "`regions`", "twice"),
         (GOOD + "\nfaults: {nobody: {abort: {}}}", "faults.nobody", "`services` does not list it"),

@@ -50,6 +50,8 @@ def _close(release: ChartRelease, port: int) -> None:
     rules[:] = [rule for rule in rules if rule["ports"][0]["port"] != port]
 
 
+RULES_OF_ISTIO = ("mutual TLS", "authorisations", "hosts")
+
 BAD: dict[str, list[tuple[str, Change]]] = {
     "names": [
         ("no DNS label", lambda r: one(r, "Service")["metadata"].update(name="Auth_Serve")),
@@ -142,6 +144,56 @@ BAD: dict[str, list[tuple[str, Change]]] = {
         ("gets variables", lambda r: spec(r).pop("enableServiceLinks")),
         ("is not confined", lambda r: container(r)["securityContext"].update(readOnlyRootFilesystem=False)),
     ],
+    "mutual TLS": [
+        ("needs exactly one PeerAuthentication", lambda r: remove(r, "PeerAuthentication")),
+        ("needs exactly one Sidecar", lambda r: remove(r, "Sidecar")),
+        ("lets others", lambda r: one(r, "PeerAuthentication")["spec"].update(mtls={"mode": "PERMISSIVE"})),
+        (
+            "lets others",
+            lambda r: one(r, "PeerAuthentication")["spec"]["portLevelMtls"].update(
+                {"5001": {"mode": "DISABLE"}}
+            ),
+        ),
+        (
+            "do not use mutual TLS",
+            lambda r: one(r, "DestinationRule")["spec"]["trafficPolicy"]["tls"].update(mode="DISABLE"),
+        ),
+    ],
+    "authorisations": [
+        ("gateway may not call", lambda r: allowing(r, "gateway")["to"][0]["operation"]["paths"].pop()),
+        (
+            "gateway may call /other at grpc of auth-serve in vain",
+            lambda r: allowing(r, "gateway")["to"][0]["operation"]["paths"].append("/other"),
+        ),
+        (
+            "user-serve may not call",
+            lambda r: one(r, "AuthorizationPolicy")["spec"]["rules"].remove(allowing(r, "user-serve")),
+        ),
+        (
+            "* may call *",
+            lambda r: one(r, "AuthorizationPolicy")["spec"]["rules"].append({"to": [{"operation": {}}]}),
+        ),
+        (
+            "the unknown default may call",
+            lambda r: allowing(r, "gateway")["from"][0]["source"]["principals"].append(
+                "cluster.local/ns/internships/sa/default"
+            ),
+        ),
+    ],
+    "hosts": [
+        ("there is no Service", lambda r: remove(r, "Service")),
+        ("there is no Service", lambda r: one(r, "DestinationRule")["spec"].update(host="nowhere.example")),
+    ],
+    "grants": [
+        ("and has to", lambda r: role(r)["verbs"].append("delete")),
+        ("and has to", lambda r: role(r).update(resources=["secrets"])),
+        ("is the ServiceAccount of no pod", lambda r: subject(r).update(name="default")),
+        ("may do nothing with it", lambda r: remove(r, "RoleBinding", "control-plane")),
+        ("there is no Role", lambda r: remove(r, "Role", "control-plane")),
+        ("gets no token", lambda r: spec(r, "control-plane")["volumes"].clear()),
+        ("lasts longer", lambda r: token(r).update(expirationSeconds=86_400)),
+        ("reaches beyond", lambda r: one(r, "Role", "control-plane").update(kind="ClusterRole")),
+    ],
     "checksums": [
         ("is not replaced", lambda r: annotations(r).pop("checksum/config")),
     ],
@@ -193,6 +245,33 @@ def metric(release: ChartRelease) -> Manifest:
     return found
 
 
+def allowing(release: ChartRelease, caller: str) -> Manifest:
+    """Return the rule of auth-serve's policy that allows calls of a component."""
+    found: Manifest = next(
+        rule
+        for rule in one(release, "AuthorizationPolicy")["spec"]["rules"]
+        if "from" in rule and rule["from"][0]["source"]["principals"][0].endswith(f"-{caller}")
+    )
+    return found
+
+
+def role(release: ChartRelease) -> Manifest:
+    found: Manifest = one(release, "Role", "control-plane")["rules"][0]
+    return found
+
+
+def subject(release: ChartRelease) -> Manifest:
+    found: Manifest = one(release, "RoleBinding", "control-plane")["subjects"][0]
+    return found
+
+
+def token(release: ChartRelease) -> Manifest:
+    volumes = spec(release, "control-plane")["volumes"]
+    projected = next(each["projected"] for each in volumes if each["name"] == "kubernetes")
+    found: Manifest = projected["sources"][0]["serviceAccountToken"]
+    return found
+
+
 def secret(release: ChartRelease) -> Manifest:
     found: Manifest = variable(release, "IC_DATA_KEY")["valueFrom"]["secretKeyRef"]
     return found
@@ -225,8 +304,8 @@ def open_both(release: ChartRelease, caller: str, callee: str, port: int) -> Non
         rules_of(release, end, way).append(rule)
 
 
-def good_release() -> ChartRelease:
-    return copy.deepcopy(rendered("production-eu-central"))
+def good_release(rule: str = "") -> ChartRelease:
+    return copy.deepcopy(rendered("istio" if rule in RULES_OF_ISTIO else "production-eu-central"))
 
 
 def test_the_release_that_is_changed_passes_all_rules() -> None:
@@ -243,7 +322,7 @@ def test_every_rule_is_shown_to_fire() -> None:
     ids=[f"{rule}: {says}" for rule, changes in BAD.items() for says, _ in changes],
 )
 def test_a_rule_names_what_is_wrong(rule: str, says: str, change: Change) -> None:
-    release = good_release()
+    release = good_release(rule)
     change(release)
     problems = list(CHART_RULES[rule](release))
 
