@@ -124,8 +124,13 @@ async def _claim_cluster(
     """Record the begin of this restore. Raises OpsError when the cluster holds data of anything else."""
     records = _records(shards[editor.first_shard])
     begun = await records.find_one(_RESTORE)
-    if begun is None or begun.get("ended") is not None or begun["backup"] != manifest.id:
+    if begun is None or begun["ended"] is not None:
         await _require_empty(cluster, shards, specs)
+    elif begun["backup"] != manifest.id:
+        raise OpsError(
+            f"the restore of another backup, {begun['backup']} of '{begun['cluster']}', was broken off here: "
+            "run that one again, or take a new cluster"
+        )
     record = {"backup": manifest.id, "cluster": manifest.cluster, "begun": datetime.now(UTC), "ended": None}
     await records.replace_one(_RESTORE, record, upsert=True)
 

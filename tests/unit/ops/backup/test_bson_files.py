@@ -1,4 +1,4 @@
-"""Files of documents, in pieces that a server takes, and what is refused when they do not fit."""
+"""Files of documents, in pieces that a server takes and gives."""
 
 from pathlib import Path
 
