@@ -1,4 +1,4 @@
-"""The files of a shard give exactly its state at the backup's time, however much is written during the copy."""
+"""The files of a shard give exactly its state at the backup's time, whatever is written during it."""
 
 import asyncio
 import random
@@ -52,7 +52,7 @@ class BusyShard:
         async with self.client.start_session() as session:
             while True:
                 one, other = (f"doc_{dice.randrange(DOCUMENTS + 500):05}" for _ in range(2))
-                event = {"_id": f"evt_{secrets.token_hex(8)}", "slot": 1}
+                event: dict[str, Any] = {"_id": f"evt_{secrets.token_hex(8)}", "slot": 1}
 
                 async def change(each: Any, one: str = one, other: str = other, event: Any = event) -> None:
                     await documents.delete_one({"_id": one}, session=each)
