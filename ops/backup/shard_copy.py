@@ -136,7 +136,7 @@ class ShardCopy:
 
     async def _read_page(self, namespace: Namespace, after: Any) -> tuple[list[bytes], Any]:
         """Return the next documents in the order of `_id`, and the last one's."""
-        bound = {} if after is None else {"min": [("_id", after)]}
+        bound = {} if after is None else {"min": {"_id": after}}
         async with self._log.session_after_start() as session:
             cursor = self._database(namespace, read_preference=SECONDARY_PREFERRED)[
                 namespace.collection
