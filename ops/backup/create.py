@@ -13,7 +13,7 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import PyMongoError
 
 from ops.backup.manifest import FORMAT, Manifest, save_manifest, sync_folder
-from ops.backup.namespaces import ShardSource, backed_up_namespaces, find_undeclared
+from ops.backup.namespaces import SELECTION_TIMEOUT_MS, ShardSource, backed_up_namespaces, find_undeclared
 from ops.backup.shard_copy import ShardCopy, open_shard_copy
 from ops.cluster import Cluster
 from ops.errors import OpsError
@@ -59,7 +59,7 @@ async def _create_backup(
     created = datetime.now(UTC)
     namespaces = tuple(backed_up_namespaces(cluster.services))
     async with (
-        open_admin_clients(cluster) as clients,
+        open_admin_clients(cluster, selection_timeout_ms=SELECTION_TIMEOUT_MS) as clients,
         edit_slot_map(clients, LOCK_OWNER) as editor,
         AsyncExitStack() as closing,
     ):

@@ -13,6 +13,8 @@ from ops.migration.batch import Namespace
 from ops.provision import AdminClient, declared_collections
 from ops.service_names import service_database
 
+SELECTION_TIMEOUT_MS: Final = 30_000
+"""Longer than an election takes: a backup and a restore go on with the next primary."""
 _SYSTEM_PREFIX: Final = "system."
 
 

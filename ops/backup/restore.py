@@ -17,7 +17,7 @@ from chassis.sharding import slot_map_store
 from chassis.sharding.slot_map_store import CLUSTER_DATABASE
 from ops.backup.loading import Loader
 from ops.backup.manifest import Manifest, load_manifest, verify_files
-from ops.backup.namespaces import declared_specs, parse_namespace
+from ops.backup.namespaces import SELECTION_TIMEOUT_MS, declared_specs, parse_namespace
 from ops.cluster import Cluster
 from ops.errors import OpsError
 from ops.migration.batch import Namespace
@@ -81,7 +81,7 @@ async def _load(
     steps: StepProgress,
 ) -> None:
     async with (
-        open_admin_clients(cluster) as clients,
+        open_admin_clients(cluster, selection_timeout_ms=SELECTION_TIMEOUT_MS) as clients,
         edit_slot_map(clients, LOCK_OWNER) as editor,
     ):
         if editor.slot_map.moving:
@@ -182,7 +182,10 @@ def require_counts(manifest: Manifest, found: Mapping[str, int]) -> None:
 
 
 async def _record_end(cluster: Cluster) -> None:
-    async with open_admin_clients(cluster) as clients, edit_slot_map(clients, LOCK_OWNER) as editor:
+    async with (
+        open_admin_clients(cluster, selection_timeout_ms=SELECTION_TIMEOUT_MS) as clients,
+        edit_slot_map(clients, LOCK_OWNER) as editor,
+    ):
         records = _records(clients[editor.first_shard])
         await records.update_one(_RESTORE, {"$set": {"ended": datetime.now(UTC)}})
 
