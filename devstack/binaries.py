@@ -57,6 +57,11 @@ def rabbitmqctl() -> Path:
     return _require_executable(RABBITMQ_HOME / "rabbitmqctl", "rabbitmqctl")
 
 
+def rabbitmq_queues() -> Path:
+    """Return RabbitMQ's own script for quorum queues, which has to be installed."""
+    return _require_executable(RABBITMQ_HOME / "rabbitmq-queues", "rabbitmq-queues")
+
+
 def epmd() -> Path:
     """Return Erlang's port mapper, which comes with RabbitMQ: one on the PATH, or where apt installs it."""
     return _path_of_package("epmd")

@@ -33,7 +33,7 @@ def _endpoints(cluster: LocalCluster) -> dict[str, object]:
     return {
         "name": cluster.name,
         "shards": {shard.name: shard.uri for shard in cluster.shards},
-        "rabbit": cluster.amqp_url.partition("@")[2],
+        "rabbit": cluster.amqp_url.partition(";")[0].partition("@")[2],
         "redis": [f"{LOOPBACK}:{node.port}" for node in topology.redis],
         "control_plane": cluster.control_plane,
         "services": {service: cluster.service_address(service) for service in cluster.services},
@@ -54,6 +54,8 @@ def _secret_values(cluster: LocalCluster) -> dict[str, str]:
         "redis-password": cluster.credentials.redis_password,
         "page-token-key": cluster.credentials.page_token_key,
     }
+    if len(cluster.topology.brokers) > 1:
+        values["amqp-url"] = cluster.amqp_url
     for service, own in cluster.credentials.services.items():
         values |= {f"{service}-mongo-password": own.mongo_password, f"{service}-data-key": own.data_key}
     return values

@@ -42,8 +42,10 @@ class Credentials(BaseModel):
         return found
 
     def amqp_url(self, topology: Topology) -> str:
-        """Return the URL by which the services reach the stack's broker."""
-        return f"amqp://ic:{self.rabbit_password}@127.0.0.1:{topology.rabbit.amqp}/ic"
+        """Return the URL by which the services reach the stack's broker; of several, all of them."""
+        return ";".join(
+            f"amqp://ic:{self.rabbit_password}@127.0.0.1:{broker.amqp}/ic" for broker in topology.brokers
+        )
 
 
 def service_key_path(topology: Topology, service: str) -> Path:

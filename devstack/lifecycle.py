@@ -19,7 +19,6 @@ from devstack.local_cluster import LocalCluster
 from devstack.prepared_stores import PreparedStores
 from devstack.process import StackProcess, StartStage
 from devstack.process_control import probe_ports, probe_process, start_each, wait_for_processes
-from devstack.rabbit import BROKER_PROCESS
 from devstack.stack import Stack
 from devstack.supervisor import (
     SupervisorClient,
@@ -66,11 +65,12 @@ def start_without_broker(topology: Topology, steps: StepProgress, *, stores_only
     with steps.step("configuration"):
         _write_store_files(stack)
     client = _ensure_supervisor(stack, steps)
-    stores = [process for process in stack.in_stage(StartStage.STORES) if process.name != BROKER_PROCESS]
+    brokers = rabbit.find_brokers(stack.in_stage(StartStage.STORES))
+    stores = [process for process in stack.in_stage(StartStage.STORES) if process not in brokers]
     with steps.step("stores: MongoDB, Redis Cluster, mailbox") as detail:
         start_each(client, stack.in_stage(StartStage.MAPPER))
         wait_for_processes(stack, client, stack.in_stage(StartStage.MAPPER), detail, probe_process)
-        start_each(client, [*stores, stack.find_process(BROKER_PROCESS)])
+        start_each(client, [*stores, *(brokers if rabbit.is_formed(topology) else brokers[:1])])
         # The gateway's libraries take a second to load, in which the stores start.
         _write_service_files(stack.topology)
         wait_for_processes(stack, client, stores, detail, probe_ports)
@@ -92,18 +92,24 @@ def start_without_broker(topology: Topology, steps: StepProgress, *, stores_only
 def finish_broker(stack: Stack, steps: StepProgress) -> None:
     """Wait until the broker is ready, and declare the services' queues on it."""
     with steps.step("broker: RabbitMQ") as detail:
-        broker = stack.find_process(BROKER_PROCESS)
-        wait_for_processes(stack, SupervisorClient(stack.topology), [broker], detail, probe_process)
+        client = SupervisorClient(stack.topology)
+        brokers = rabbit.find_brokers(stack.in_stage(StartStage.STORES))
+        for some in (brokers[:1], brokers[1:]):
+            # A new node joins the first one, which has to be there.
+            start_each(client, some)
+            wait_for_processes(stack, client, some, detail, probe_process)
         prepared = PreparedStores(stack.topology, stack.credentials)
         if _after_stores(stack) and not prepared.have_queues():
             provision.declare_queues(LocalCluster(stack.topology, stack.credentials))
+            rabbit.grow_queues(brokers)
             prepared.record_queues()
 
 
 def finish_new_broker(stack: Stack, steps: StepProgress) -> None:
     """Finish the broker as `finish_broker` does, but let one that has all queues already boot by itself."""
-    broker = stack.find_process(BROKER_PROCESS)
-    if PreparedStores(stack.topology, stack.credentials).have_queues() and not broker.probe().ready:
+    brokers = rabbit.find_brokers(stack.in_stage(StartStage.STORES))
+    has_booted = all(broker.probe().ready for broker in brokers)
+    if PreparedStores(stack.topology, stack.credentials).have_queues() and not has_booted:
         steps.note("RabbitMQ is still starting: until it is ready, events wait in the outboxes")
     else:
         finish_broker(stack, steps)

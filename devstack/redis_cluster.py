@@ -1,13 +1,17 @@
-"""Redis Cluster: three masters that share the slots, without replicas, for a cache and sessions."""
+"""Redis Cluster: three masters that share the slots, for a cache and sessions.
+
+Only a redundant stack has a replica of each.
+"""
 
 from functools import partial
+from typing import Any
 
 from chassis.optional_dependencies import hide_optional_dependencies
 from devstack import binaries
 from devstack.credentials import Credentials, write_private_file
 from devstack.process import ProbeResult, StackProcess, StartStage
 from devstack.topology import Topology
-from devstack.topology_parts import LOOPBACK
+from devstack.topology_parts import LOOPBACK, REDIS_MASTERS
 from ops.errors import OpsError
 from ops.waiting import wait_until
 
@@ -17,6 +21,7 @@ with hide_optional_dependencies("opentelemetry"):
 
 REDIS_SLOTS = 16_384
 CLUSTER_TIMEOUT_S = 30.0
+REPLICA_POLL_INTERVAL_S = 0.1
 REDIS_MAX_MEMORY = "128mb"
 
 
@@ -77,10 +82,13 @@ def prepare_redis_cluster(topology: Topology, credentials: Credentials) -> None:
     nodes = [_connect(topology.listen_port(node.port), password) for node in topology.redis]
     try:
         if not all(_cluster_info(node).get("cluster_slots_assigned") == str(REDIS_SLOTS) for node in nodes):
-            _assign_slots(nodes)
+            _assign_slots(nodes[:REDIS_MASTERS])
             for node in topology.redis[1:]:
                 _run_cluster_command(nodes[0], "MEET", LOOPBACK, topology.listen_port(node.port), node.bus)
         _wait_for_agreement(nodes)
+        # Masters without a replica have none to pair with.
+        for master, replica in zip(nodes, nodes[REDIS_MASTERS:], strict=False):
+            _ensure_replica(replica, master)
     finally:
         for connection in nodes:
             connection.close()
@@ -92,6 +100,30 @@ def _assign_slots(nodes: list[Redis]) -> None:
             first, last = REDIS_SLOTS * i // len(nodes), REDIS_SLOTS * (i + 1) // len(nodes) - 1
             _run_cluster_command(node, "ADDSLOTSRANGE", first, last)
             _run_cluster_command(node, "SET-CONFIG-EPOCH", i + 1)
+
+
+def _ensure_replica(node: Redis, master: Redis) -> None:
+    """Make a node without slots the replica of a master; leave one that has taken over, or follows, alone."""
+    if _role(node)[0] == "slave" or _has_slots(node):
+        return
+    _run_cluster_command(node, "REPLICATE", str(_run_cluster_command(master, "MYID")))
+    if not wait_until(
+        lambda: "connected" in _role(node), timeout_s=CLUSTER_TIMEOUT_S, interval_s=REPLICA_POLL_INTERVAL_S
+    ):
+        raise OpsError(
+            f"a Redis node does not follow its master after {CLUSTER_TIMEOUT_S:.0f} s: ic logs redis-4"
+        )
+
+
+def _role(connection: Redis) -> list[Any]:
+    """Return `master` or `slave`, with the state of the link to the master."""
+    answer: list[Any] = connection.execute_command("ROLE")  # type: ignore[no-untyped-call]
+    return answer
+
+
+def _has_slots(connection: Redis) -> bool:
+    nodes: dict[str, Any] = connection.execute_command("CLUSTER NODES")  # type: ignore[no-untyped-call]
+    return any(node["slots"] for node in nodes.values() if "myself" in node["flags"])
 
 
 def _wait_for_agreement(nodes: list[Redis]) -> None:

@@ -18,6 +18,8 @@ from devstack.region import REGION_CHOICES, ServicePorts, StackRegion, block_reg
 from devstack.topology_parts import (
     LOOPBACK,
     MAX_SHARDS,
+    REDUNDANT_MEMBERS,
+    BrokerPorts,
     FrozenRecord,
     MailboxPorts,
     ProcessPorts,
@@ -26,8 +28,10 @@ from devstack.topology_parts import (
     StackShape,
     StackShard,
     control_process_ports,
+    further_brokers,
     initial_shards,
     next_shard_ports,
+    redis_nodes,
 )
 from ops.errors import OpsError
 from ops.options import DEFAULT_STACK
@@ -43,7 +47,6 @@ __all__ = [
     "stack_names",
 ]
 
-REDIS_NODE_COUNT: Final = 3
 MEMBER_CHOICES: Final = (1, 3)
 PROXIED_PORT_OFFSET: Final = 5
 """With faults, the offset of a store's own port from the one that its clients know."""
@@ -66,6 +69,7 @@ class Topology(FrozenRecord):
     shards: tuple[StackShard, ...] = Field(min_length=1)
     redis: tuple[RedisPorts, ...]
     rabbit: RabbitPorts
+    further_brokers: tuple[BrokerPorts, ...] = ()
     mailbox: MailboxPorts
     limits_times: int = Field(default=1, ge=1)
     """The factor of the usual rate limits: crowds in tests are few people on one machine."""
@@ -185,7 +189,17 @@ class Topology(FrozenRecord):
     def shape(self) -> StackShape:
         """The shape that it was made with."""
         made = [shard for shard in self.shards if not shard.added]
-        return StackShape(shards=len(made), members=len(made[0].ports), regions=len(self.regions))
+        return StackShape(
+            shards=len(made),
+            members=len(made[0].ports),
+            regions=len(self.regions),
+            redundant=bool(self.further_brokers),
+        )
+
+    @property
+    def brokers(self) -> tuple[BrokerPorts, ...]:
+        """All nodes of RabbitMQ."""
+        return (BrokerPorts(amqp=self.rabbit.amqp, dist=self.rabbit.dist), *self.further_brokers)
 
     @property
     def public_url(self) -> str:
@@ -244,7 +258,8 @@ class Topology(FrozenRecord):
             yield from shard.ports
         for node in self.redis:
             yield node.port
-        yield from (self.rabbit.amqp, self.mailbox.smtp)
+        yield from (broker.amqp for broker in self.brokers)
+        yield self.mailbox.smtp
 
     def ports(self) -> Iterator[int]:
         """Yield every port of the stack."""
@@ -254,7 +269,8 @@ class Topology(FrozenRecord):
             yield from (process.grpc, process.ops)
         yield from self.store_ports()
         yield from (node.bus for node in self.redis)
-        yield from (self.rabbit.dist, self.rabbit.epmd, self.mailbox.http)
+        yield from (broker.dist for broker in self.brokers)
+        yield from (self.rabbit.epmd, self.mailbox.http)
         if self.faults:
             yield self.fault_proxy_ops
             yield from map(self.listen_port, self.store_ports())
@@ -269,8 +285,9 @@ def documented_stack(root: Path, shape: StackShape) -> Topology:
         control_plane=control_process_ports(None)["control_plane"],
         rate_limiter=control_process_ports(None)["rate_limiter"],
         shards=initial_shards(27101, shape),
-        redis=tuple(RedisPorts(port=7101 + i, bus=7111 + i) for i in range(REDIS_NODE_COUNT)),
+        redis=redis_nodes(7101, 7111, shape),
         rabbit=RabbitPorts(amqp=5682, dist=5692, epmd=5693),
+        further_brokers=further_brokers(5683, 5694, shape),
         mailbox=MailboxPorts(smtp=1025, http=8025),
     )
 
@@ -284,8 +301,9 @@ def block_stack(name: str, root: Path, base: int, shape: StackShape) -> Topology
         control_plane=control_process_ports(base)["control_plane"],
         rate_limiter=control_process_ports(base)["rate_limiter"],
         shards=initial_shards(base + 100, shape),
-        redis=tuple(RedisPorts(port=base + 40 + i, bus=base + 50 + i) for i in range(REDIS_NODE_COUNT)),
+        redis=redis_nodes(base + 40, base + 50, shape),
         rabbit=RabbitPorts(amqp=base + 60, dist=base + 61, epmd=base + 62),
+        further_brokers=further_brokers(base + 63, base + 65, shape),
         mailbox=MailboxPorts(smtp=base + 70, http=base + 71),
     )
 
@@ -311,21 +329,24 @@ def find_or_create_stack(
     tls: bool | None = None,
     limits_times: int = 1,
     faults: bool = False,
+    redundant: bool = False,
 ) -> Topology:
     """Return the recorded stack of that name, or a new one with ports of its own; `tls` is set from now on.
 
     Raises:
-        OpsError: the stack exists with another number of shards, members or regions, or without the faults
-            that are asked for, or no block of ports is free.
+        OpsError: the stack exists with another number of shards, members or regions, or without the faults or
+            the redundancy that are asked for, or no block of ports is free.
     """
     root = stacks_dir() / _require_stack_name(name)
-    asked = {"shards": shards, "members": members, "regions": regions}
+    asked = {"shards": shards, "members": members, "regions": regions, "redundant": redundant or None}
+    if redundant:
+        asked["members"] = _require_redundant_members(members, faults=faults)
     asked_for = {part: count for part, count in asked.items() if count is not None}
     if (root / "topology.json").exists():
         found = Topology.load(root / "topology.json")
         _require_same_shape(found, asked_for, faults=faults)
     else:
-        found = _create_stack(name, root, StackShape(**asked_for), faults=faults)
+        found = _create_stack(name, root, StackShape.model_validate(asked_for), faults=faults)
         found = found.model_copy(update={"limits_times": limits_times})
     topology = found if tls is None else found.model_copy(update={"tls": tls})
     topology.save()
@@ -353,6 +374,17 @@ def _create_stack(name: str, root: Path, shape: StackShape, *, faults: bool) -> 
     raise OpsError("no block of ports is free between 20000 and 32000: remove a stack with `ic down --wipe`")
 
 
+def _require_redundant_members(members: int | None, *, faults: bool) -> int:
+    """Return the members of a redundant stack's shards. Raises OpsError for options that contradict it."""
+    if members not in (None, REDUNDANT_MEMBERS):
+        raise OpsError(
+            f"--redundant gives each shard {REDUNDANT_MEMBERS} members: leave out --members {members}"
+        )
+    if faults:
+        raise OpsError("the proxy of --faults knows single stores only: leave out --redundant or --faults")
+    return REDUNDANT_MEMBERS
+
+
 def _candidate_blocks(root: Path) -> Iterator[int]:
     """Yield blocks that no other stack of this checkout has; different checkouts begin at different ones."""
     taken = {Topology.load(stacks_dir() / name / "topology.json").gateway for name in stack_names()}
@@ -377,7 +409,7 @@ def is_port_free(port: int) -> bool:
 
 def _require_same_shape(topology: Topology, asked_for: Mapping[str, int], *, faults: bool) -> None:
     differences = [
-        f"with --{part} {count}"
+        "without --redundant" if part == "redundant" else f"with --{part} {count}"
         for part, count in topology.shape.model_dump().items()
         if asked_for.get(part, count) != count
     ]

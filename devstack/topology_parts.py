@@ -10,6 +10,9 @@ from ops.errors import OpsError
 LOOPBACK: Final = "127.0.0.1"
 SHARD_STRIDE: Final = 10
 MAX_SHARDS: Final = 8
+REDIS_MASTERS: Final = 3
+REDUNDANT_MEMBERS: Final = 3
+REDUNDANT_BROKERS: Final = 3
 
 
 class FrozenRecord(BaseModel):
@@ -19,11 +22,15 @@ class FrozenRecord(BaseModel):
 
 
 class StackShape(FrozenRecord):
-    """The shape that a stack is made with and keeps: shards, the members of each, regions."""
+    """The shape that a stack is made with and keeps: shards, the members of each, regions.
+
+    With `redundant`, each Redis node has a replica, and there are three brokers.
+    """
 
     shards: int = 2
     members: int = 1
     regions: int = 1
+    redundant: bool = False
 
 
 class ProcessPorts(FrozenRecord):
@@ -46,6 +53,13 @@ class RabbitPorts(FrozenRecord):
     amqp: int
     dist: int
     epmd: int
+
+
+class BrokerPorts(FrozenRecord):
+    """One node of RabbitMQ: clients, and Erlang distribution; all nodes of a stack share its epmd."""
+
+    amqp: int
+    dist: int
 
 
 class MailboxPorts(FrozenRecord):
@@ -89,6 +103,18 @@ def initial_shards(first: int, shape: StackShape) -> tuple[StackShard, ...]:
         StackShard(name=f"s{i + 1}", ports=tuple(first + SHARD_STRIDE * i + m for m in range(shape.members)))
         for i in range(shape.shards)
     )
+
+
+def redis_nodes(first: int, first_bus: int, shape: StackShape) -> tuple[RedisPorts, ...]:
+    """Return the nodes of a new stack: masters, then a replica for each of them if it is redundant."""
+    count = 2 * REDIS_MASTERS if shape.redundant else REDIS_MASTERS
+    return tuple(RedisPorts(port=first + i, bus=first_bus + i) for i in range(count))
+
+
+def further_brokers(first_amqp: int, first_dist: int, shape: StackShape) -> tuple[BrokerPorts, ...]:
+    """Return the brokers beside the first one; none unless the stack is redundant."""
+    count = REDUNDANT_BROKERS - 1 if shape.redundant else 0
+    return tuple(BrokerPorts(amqp=first_amqp + i, dist=first_dist + i) for i in range(count))
 
 
 def next_shard_ports(shards: Sequence[StackShard]) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ import importlib
 import importlib.util
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 from amqp.exceptions import AMQPError
 from pymongo import AsyncMongoClient
@@ -19,6 +19,8 @@ from ops.service_names import SERVICES, service_database
 from ops.shards import addresses, users
 
 AdminClient = AsyncMongoClient[dict[str, Any]]
+
+SELECTION_TIMEOUT_MS: Final = 2_000
 
 
 def prepare_stores(cluster: Cluster) -> None:
@@ -90,9 +92,9 @@ def declared_collections(services: Iterable[str] = SERVICES) -> dict[str, tuple[
 
 @asynccontextmanager
 async def open_admin_clients(
-    cluster: Cluster, timeout_ms: int | None = None
+    cluster: Cluster, timeout_ms: int | None = None, *, selection_timeout_ms: int = SELECTION_TIMEOUT_MS
 ) -> AsyncIterator[dict[str, AdminClient]]:
-    """Open the administrator's client of each shard, which looks for a primary for two seconds.
+    """Open the administrator's client of each shard, which looks for a primary for two seconds by default.
 
     `timeout_ms` bounds each operation; without it a long one, such as making an index, takes its time.
     """
@@ -101,7 +103,7 @@ async def open_admin_clients(
             shard.name: AsyncMongoClient(
                 addresses.admin_uri(shard, cluster.admin_login),
                 tz_aware=True,
-                serverSelectionTimeoutMS=2000,
+                serverSelectionTimeoutMS=selection_timeout_ms,
                 timeoutMS=timeout_ms,
             )
             for shard in cluster.shards

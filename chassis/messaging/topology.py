@@ -6,6 +6,7 @@ queue they came from. Each delay has a queue of its own, so that no message wait
 delay.
 """
 
+import random
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -21,6 +22,8 @@ MAX_REDELIVERIES: Final = 20
 """The deliveries of a message whose consumers vanished, after which the broker itself gives up on it."""
 
 _DEFAULT_EXCHANGE: Final = ""
+_URL_SEPARATOR: Final = ";"
+"""Kombu's, between the URLs of a broker's nodes."""
 _QUORUM_QUEUE: Final = {"x-queue-type": "quorum"}
 # Dead-lettering inside the broker is at most once by default; this way it is confirmed like any publish.
 _SAFE_DEAD_LETTERING: Final = {"x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish"}
@@ -34,6 +37,15 @@ def dead_letter_queue(queue: str) -> str:
 def retry_exchange(attempt: int) -> str:
     """Return the retry exchange after a failed `attempt`, from 1; its routing key is the queue's name."""
     return _retry_queue_name(RETRY_DELAYS_S[min(attempt, len(RETRY_DELAYS_S)) - 1])
+
+
+def shuffle_brokers(amqp_url: str) -> str:
+    """Return the URLs of a broker's nodes, separated by `;`, in a random order.
+
+    Connections begin with the first one, so that processes with different orders spread over all nodes.
+    """
+    urls = amqp_url.split(_URL_SEPARATOR)
+    return _URL_SEPARATOR.join(random.sample(urls, len(urls)))
 
 
 def declare_topology(amqp_url: str, queues: Iterable[WorkQueue], *, timeout_s: float = 10.0) -> None:

@@ -8,6 +8,7 @@ from chassis.grpc.mesh import mesh_checks
 from chassis.messaging.consumer import EventConsumers
 from chassis.messaging.publisher import EventPublisher
 from chassis.messaging.relay import OutboxRelay
+from chassis.messaging.topology import shuffle_brokers
 from chassis.readiness import ReadinessCheck
 from chassis.roles.background_tasks import BackgroundTasks
 from chassis.roles.periodic_tasks import repeat_task
@@ -19,7 +20,7 @@ class WorkRole:
     """The service's subscriptions and periodic tasks, and the relay of the service's outboxes."""
 
     def __init__(self, resources: ServiceResources[Any], definition: ServiceDefinition) -> None:
-        amqp_url = resources.settings.amqp_url.get_secret_value()
+        amqp_url = shuffle_brokers(resources.settings.amqp_url.get_secret_value())
         self._shards = resources.shards
         self._peers = resources.peers
         self._periodics = definition.periodic_tasks

@@ -39,6 +39,13 @@ def up(
         bool,
         typer.Option("--faults", help="Put a proxy before the stores, for `ic fault`; a new stack only."),
     ] = False,
+    redundant: Annotated[
+        bool,
+        typer.Option(
+            "--redundant",
+            help="Members of each shard, Redis replicas and brokers, three of each; a new stack only.",
+        ),
+    ] = False,
     no_seed: Annotated[bool, typer.Option("--no-seed", help="Leave the stores empty.")] = False,
     stores_only: Annotated[
         bool, typer.Option("--stores-only", help="Start no services and no gateway.")
@@ -47,7 +54,7 @@ def up(
     """Start a stack, or see that all of a running one is up; ends all faults."""
     steps = StepProgress()
     found = topology.find_or_create_stack(
-        stack, shards=shards, members=members, regions=regions, tls=tls, faults=faults
+        stack, shards=shards, members=members, regions=regions, tls=tls, faults=faults, redundant=redundant
     )
     running = lifecycle.start_without_broker(found, steps, stores_only=stores_only)
     if not no_seed and not stores_only:

@@ -42,10 +42,10 @@ class MigrationLockLostError(OpsError):
 
 
 class MigrationRunningError(OpsError):
-    """Another migration is running."""
+    """Another migration, or a backup or restore, is running."""
 
     def __init__(self, runner: str) -> None:
-        super().__init__(f"{runner} is moving slots at this moment; wait until it has ended")
+        super().__init__(f"{runner} holds the slot map at this moment; wait until it has ended")
 
 
 class MigrationLock:

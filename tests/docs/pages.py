@@ -99,7 +99,7 @@ HEADS="{heads}"
 ic() {{
   case "$1 ${{2:-}}" in
     "plan measure-records") command ic "$@" --stack {stack} ;;
-    --cluster*|stubs*|plan*) command ic "$@" ;;
+    --cluster*|stubs*|plan*|"backup verify") command ic "$@" ;;
     *) command ic "$@" --stack {stack} ;;
   esac
 }}

@@ -1,4 +1,4 @@
-"""A stack whose shard has three members, and a crowd on it."""
+"""A stack with three of each store, and a crowd on it."""
 
 import asyncio
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from tests.stack import StackHandle, running_second_stack
 @pytest.fixture(scope="session")
 def stack() -> Iterator[StackHandle]:
     """Run a stack for these tests, beside the stack under test."""
-    with running_second_stack("trio", shards=1, members=3, limits_times=LIFTED_LIMITS_FACTOR) as found:
+    with running_second_stack("trio", shards=1, redundant=True, limits_times=LIFTED_LIMITS_FACTOR) as found:
         yield found
 
 

@@ -330,7 +330,7 @@ def test_a_superseded_migration_changes_nothing_any_more(stack: LocalCluster) ->
         async with provision.open_admin_clients(stack) as clients:
             async with lock.hold_migration_lock(clients, "s1") as first:
                 await first.register("s1", "s2")
-                with pytest.raises(OpsError, match="is moving slots at this moment"):
+                with pytest.raises(OpsError, match="holds the slot map at this moment"):
                     await refused(clients)
             async with lock.hold_migration_lock(clients, "s1") as second:
                 await second.register("s1", "s2")

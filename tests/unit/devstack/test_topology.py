@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from devstack import topology
+from devstack.credentials import Credentials
+from devstack.services import service_environment
 from devstack.topology import Topology
 from devstack.topology_parts import LOOPBACK
 from ops.errors import OpsError
@@ -74,6 +76,48 @@ def test_no_two_ports_of_a_stack_with_faults_are_the_same(state_dir: Path) -> No
     for name in ("dev", "other"):
         ports = list(topology.find_or_create_stack(name, shards=8, members=3, regions=2, faults=True).ports())
         assert len(ports) == len(set(ports))
+
+
+def test_no_two_ports_of_a_redundant_stack_are_the_same(state_dir: Path) -> None:
+    for name in ("dev", "other"):
+        redundant = topology.find_or_create_stack(name, shards=8, regions=2, redundant=True)
+        ports = list(redundant.ports())
+        assert len(ports) == len(set(ports))
+
+
+def test_a_redundant_stack_has_three_of_each_store_and_keeps_them(state_dir: Path) -> None:
+    made = topology.find_or_create_stack("dev", redundant=True)
+
+    assert {len(shard.ports) for shard in made.shards} == {3}
+    assert [node.port for node in made.redis] == [7101, 7102, 7103, 7104, 7105, 7106]
+    assert [broker.amqp for broker in made.brokers] == [5682, 5683, 5684]
+    assert topology.find_or_create_stack("dev") == made == topology.find_stack("dev")
+    assert topology.find_or_create_stack("dev", redundant=True) == made
+
+
+def test_a_stack_that_was_made_with_single_stores_cannot_have_more_later(state_dir: Path) -> None:
+    topology.find_or_create_stack("trio", members=3)
+
+    with pytest.raises(OpsError, match=r"without --redundant.*ic down --stack trio --wipe"):
+        topology.find_or_create_stack("trio", redundant=True)
+
+
+def test_options_that_contradict_redundancy_are_named(state_dir: Path) -> None:
+    with pytest.raises(OpsError, match="gives each shard 3 members: leave out --members 1"):
+        topology.find_or_create_stack("new", members=1, redundant=True)
+    with pytest.raises(OpsError, match="leave out --redundant or --faults"):
+        topology.find_or_create_stack("new", faults=True, redundant=True)
+
+
+def test_services_of_a_redundant_stack_know_all_brokers_and_redis_nodes(state_dir: Path) -> None:
+    made = topology.find_or_create_stack("dev", redundant=True)
+    environment = service_environment(made, Credentials.load_or_create(made), "auth", "work")
+
+    urls = environment["IC_AMQP_URL"].split(";")
+    assert [url.rpartition("@")[2] for url in urls] == [
+        f"{LOOPBACK}:{port}/ic" for port in (5682, 5683, 5684)
+    ]
+    assert len(environment["IC_REDIS_NODES"].split(",")) == 6
 
 
 def test_with_faults_clients_find_the_stores_at_the_same_ports(state_dir: Path) -> None:
