@@ -111,7 +111,7 @@ class ObjectiveTable(_Row):
 
 @dataclass(frozen=True)
 class Indicator:
-    """What is counted for one objective: its labels, and the expressions of all and of bad events."""
+    """The counts of one objective: its labels, and the expressions of all and of bad events."""
 
     objective: Objective
     labels: dict[str, str]
@@ -121,7 +121,7 @@ class Indicator:
 
 @cache
 def load_objectives(path: Path = OBJECTIVES_FILE) -> ObjectiveTable:
-    """Return the table. Raises OpsError, which names each place and what is wrong with it."""
+    """Return the table. Raises OpsError, which names each wrong place."""
     try:
         return ObjectiveTable.model_validate(yaml.safe_load(path.read_text()))
     except (OSError, yaml.YAMLError) as error:
