@@ -65,10 +65,19 @@ def write_rabbit_files(topology: Topology, credentials: Credentials) -> None:
         "log.console.level": "info",
         "log.file": "false",
     }
+    if topology.observe:
+        settings |= {"prometheus.tcp.ip": LOOPBACK, "prometheus.tcp.port": topology.observers.rabbit}
     lines = "".join(f"{key} = {value}\n" for key, value in settings.items())
     write_private_file(topology.etc_folder / "rabbitmq.conf", lines)
-    (topology.etc_folder / "rabbitmq-plugins").write_text("[].\n")
+    plugins = "rabbitmq_prometheus" if topology.observe else ""
+    (topology.etc_folder / "rabbitmq-plugins").write_text(f"[{plugins}].\n")
     (topology.etc_folder / "rabbitmq-env.conf").write_text("")
+
+
+def lacks_metrics(topology: Topology) -> bool:
+    """Return whether the broker runs without the metrics that the stack is to have."""
+    runs = probe_port(topology.listen_port(topology.rabbit.amqp)).ready
+    return topology.observe and runs and not probe_port(topology.observers.rabbit).ready
 
 
 def _rabbit_environment(topology: Topology) -> dict[str, str]:

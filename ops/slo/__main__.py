@@ -2,7 +2,8 @@
 
 from ops.alerts import ALERT_DOCS_PAGE
 from ops.slo.docs_tables import insert_objective_tables
-from ops.slo.objectives import SLO_RULES_FILE, load_objectives
+from ops.slo.files import SLO_RULES_FILE
+from ops.slo.objectives import load_objectives
 from ops.slo.rules import render_rules
 
 if __name__ == "__main__":

@@ -13,9 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ops.errors import OpsError
 from ops.service_names import SERVICES
 from ops.slo.call_classes import SIGN_IN, calls_by_class
+from ops.slo.files import OBJECTIVES_FILE
 
-OBJECTIVES_FILE: Final = Path(__file__).with_name("objectives.yaml")
-SLO_RULES_FILE: Final = Path(__file__).with_name("rules.yaml")
 WINDOWS_S: Final = {
     "5m": 300,
     "30m": 1_800,

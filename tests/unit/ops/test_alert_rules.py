@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from ops.alerts import ALERT_DOCS_PAGE, ALERT_RULES_FILE, load_alert_rules
-from ops.slo.objectives import SLO_RULES_FILE
+from ops.slo.files import SLO_RULES_FILE
 from tests.unit.ops.promtool import needs_prometheus_tools, require_alerts, rule_of, run_tool
 
 CASES: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("alert_cases.yaml").read_text())

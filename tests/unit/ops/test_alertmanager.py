@@ -8,7 +8,7 @@ import yaml
 
 from ops.alerts import ALERT_RULES_FILE
 from ops.paths import REPO
-from ops.slo.objectives import SLO_RULES_FILE
+from ops.slo.files import SLO_RULES_FILE
 from tests.unit.ops.promtool import needs_prometheus_tools, run_tool
 
 CONFIG_FILE = REPO / "ops" / "alertmanager.yaml"

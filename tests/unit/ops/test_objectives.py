@@ -14,9 +14,8 @@ from ops.alerts import ALERT_DOCS_PAGE
 from ops.errors import OpsError
 from ops.slo.call_classes import calls_by_class, classify_call
 from ops.slo.docs_tables import insert_objective_tables
+from ops.slo.files import OBJECTIVES_FILE, SLO_RULES_FILE
 from ops.slo.objectives import (
-    OBJECTIVES_FILE,
-    SLO_RULES_FILE,
     WINDOWS_S,
     Indicator,
     list_indicators,
