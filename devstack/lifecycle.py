@@ -86,6 +86,11 @@ def start_without_broker(topology: Topology, steps: StepProgress, *, stores_only
         with steps.step("control plane, services and gateway") as detail:
             start_each(client, later)
             wait_for_processes(stack, client, later, detail, probe_process)
+    if watching := stack.in_stage(StartStage.OBSERVERS):
+        # Last, so that they see no start of the others as an outage.
+        with steps.step("Prometheus and Alertmanager") as detail:
+            start_each(client, watching)
+            wait_for_processes(stack, client, watching, detail, probe_process)
     return stack
 
 
@@ -159,7 +164,7 @@ def write_configuration(stack: Stack) -> None:
 
 
 def _after_stores(stack: Stack) -> list[StackProcess]:
-    stages = (StartStage.CONTROL, StartStage.SERVICES, StartStage.EDGE, StartStage.OBSERVERS)
+    stages = (StartStage.CONTROL, StartStage.SERVICES, StartStage.EDGE)
     return [process for stage in stages for process in stack.in_stage(stage)]
 
 

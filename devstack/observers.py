@@ -28,6 +28,7 @@ PAGERDUTY_VARIABLE: Final = "IC_PAGERDUTY_URL"
 SLACK_VARIABLE: Final = "IC_SLACK_URL"
 ALERTMANAGER_FILE: Final = REPO / "ops" / "alertmanager.yaml"
 
+RULES_FILES: Final = (ALERT_RULES_FILE, SLO_RULES_FILE, REPO / "ops" / "common_metrics.yaml")
 SCRAPE_INTERVAL: Final = "5s"
 RETENTION: Final = "35d"
 _GROUP_TIMES: Final = {"group_wait": "5s", "group_interval": "10s"}
@@ -103,7 +104,7 @@ def prometheus_config(topology: Topology) -> dict[str, Any]:
     manager = {"static_configs": [{"targets": [f"{LOOPBACK}:{topology.observers.alertmanager}"]}]}
     return {
         "global": {"scrape_interval": SCRAPE_INTERVAL, "evaluation_interval": SCRAPE_INTERVAL},
-        "rule_files": [str(ALERT_RULES_FILE), str(SLO_RULES_FILE)],
+        "rule_files": [str(path) for path in RULES_FILES],
         "alerting": {"alertmanagers": [manager]},
         "scrape_configs": list(jobs.values()),
     }

@@ -1,7 +1,7 @@
 """Envoy's own counters of requests by route and status, whichever filter answered them.
 
 A route's name is the method and the canonical path of its call, so a client cannot make new series. Requests
-that match no call's route have none. `ops/slo/seed_metrics.yaml` gives the counters their common names.
+that match no call's route have none. `ops/common_metrics.yaml` gives the counters their common names.
 """
 
 from typing import Any, Final

@@ -11,8 +11,11 @@ from devstack.stack import Stack
 from devstack.topology import Topology
 from ops.alerts import ALERT_RULES_FILE
 from ops.errors import OpsError
+from ops.paths import REPO
 from ops.slo.files import SLO_RULES_FILE
 from tests.unit.ops.promtool import needs_prometheus_tools, run_tool
+
+COMMON_METRICS_FILE = REPO / "ops" / "common_metrics.yaml"
 
 
 @pytest.fixture
@@ -63,7 +66,7 @@ def test_the_observers_listen_on_this_machine_only(observed: Topology) -> None:
 
 def test_the_rules_are_those_of_every_cluster(observed: Topology) -> None:
     files = observers.prometheus_config(observed)["rule_files"]
-    assert files == [str(ALERT_RULES_FILE), str(SLO_RULES_FILE)]
+    assert files == [str(ALERT_RULES_FILE), str(SLO_RULES_FILE), str(COMMON_METRICS_FILE)]
 
 
 @needs_prometheus_tools

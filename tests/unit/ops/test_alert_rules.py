@@ -77,3 +77,10 @@ def test_every_alert_leads_to_a_runbook_that_exists(rules: Path) -> None:
     }
     assert urls
     assert missing == {}
+
+
+@needs_prometheus_tools
+def test_the_metrics_that_others_know_are_made_of_those_that_are_there() -> None:
+    cases = Path(__file__).with_name("common_metrics.test.yaml")
+    code, output = run_tool("promtool", "test", "rules", str(cases))
+    assert code == 0, output
