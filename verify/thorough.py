@@ -50,6 +50,7 @@ def list_suites(fuzz_minutes: float = 30.0, stack: str = "thorough") -> tuple[Th
         ("resilience", "two regions, TLS, stores that hang", ("tests/resilience",)),
         ("replicas", "primaries killed, secondaries read", ("tests/replicas",)),
         ("growth", "shards added and slots moved under load", ("tests/growth",)),
+        ("observed", "Prometheus and Alertmanager, drills from a fault to a call", ("tests/observed",)),
         ("chaos", "people at work while everything breaks", ("tests/chaos",)),
         ("chart", "the chart with all Helms and versions, the image's steps", ("tests/unit/helm",)),
     )
