@@ -58,7 +58,7 @@ def _production(name: str, region: str, *values: str, is_committed: bool = False
 RENDER_CASES: Final = (
     RenderCase("trial", ("values-trial.yaml",), is_committed=True),
     *(_production(f"production-{region}", region, is_committed=region == REGIONS[0]) for region in REGIONS),
-    _production("keda", REGIONS[0], "workers.scaler=keda"),
+    _production("keda", REGIONS[0], "workers.scaler=keda", "monitoring.dashboards.enabled=true"),
     RenderCase(
         "longest-name", ("values-trial.yaml",), ("fullnameOverride=",), release="r" * MAX_RELEASE_NAME_CHARS
     ),

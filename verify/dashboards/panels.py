@@ -1,6 +1,6 @@
 """The panels of every dashboard, as a table; `build` makes Grafana's JSON of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,7 +39,7 @@ class DashboardSpec:
     uid: str
     title: str
     description: str
-    rows: dict[str, tuple[PanelSpec, ...]]
+    rows: Mapping[str, tuple[PanelSpec, ...]]
 
 
 def _panel(
