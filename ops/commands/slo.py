@@ -1,4 +1,4 @@
-"""`ic slo`: show what is left of each error budget, and how fast it burns."""
+"""`ic slo`: show the rest of each error budget, and how fast it burns."""
 
 import json
 import re
@@ -29,7 +29,7 @@ def slo(
     ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Show what is left of each error budget over 30 days, and how fast it burns now."""
+    """Show the rest of each error budget over 30 days, and how fast it burns now."""
     # Only here: the table is read with the contracts.
     from ops.slo.objectives import load_objectives  # noqa: PLC0415
 

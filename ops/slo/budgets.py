@@ -103,5 +103,5 @@ def _samples(result: Iterable[dict[str, Any]]) -> Iterable[tuple[_Key, float]]:
 
 
 def _finite(value: float | None) -> float | None:
-    """Return None for what is no number: no event, no ratio."""
+    """Return None instead of NaN: without events there is no ratio."""
     return value if value is not None and math.isfinite(value) else None

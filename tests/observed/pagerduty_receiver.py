@@ -18,7 +18,7 @@ class PagerDutyEvent:
 
 
 class PagerDutyReceiver:
-    """Answers as PagerDuty does: 202, or 400 for what is no event."""
+    """Answers as PagerDuty does: 202, or 400 to anything but an event."""
 
     def __init__(self) -> None:
         self.events: list[PagerDutyEvent] = []
@@ -45,7 +45,7 @@ class PagerDutyReceiver:
         return [each for each in self.events if each.key in keys]
 
     def accept(self, body: dict[str, Any]) -> None:
-        """Keep an event. Raises KeyError for what is none."""
+        """Keep an event. Raises KeyError for anything else."""
         summary = body.get("payload", {}).get("summary", "")
         if body["event_action"] == "trigger":
             summary = body["payload"]["summary"]

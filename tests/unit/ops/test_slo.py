@@ -1,4 +1,4 @@
-"""`ic slo` without a Prometheus says what is wrong; what it shows is tested on a live stack."""
+"""`ic slo` without a Prometheus names the fault; its table is tested on a live stack."""
 
 import re
 import socket
