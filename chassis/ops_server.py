@@ -11,7 +11,8 @@ from typing import Final
 import orjson
 from prometheus_client import CONTENT_TYPE_LATEST, disable_created_metrics, generate_latest
 
-from chassis.readiness import ReadinessProbe
+from chassis.observability.metrics import readiness_check_up
+from chassis.readiness import ReadinessProbe, ReadinessReport
 
 JSON_CONTENT_TYPE: Final = "application/json"
 _MAX_HEAD_BYTES: Final = 16 * 1024
@@ -63,6 +64,7 @@ class OpsServer:
             case "/ready":
                 return await self._ready()
             case "/metrics":
+                _export_checks(await self._readiness.report())
                 return HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest()
         return _json_answer(HTTPStatus.NOT_FOUND, {"error": "there are /health, /ready and /metrics"})
 
@@ -72,6 +74,13 @@ class OpsServer:
         return _json_answer(
             status, {"ready": report.is_ready, "degraded": report.degraded_checks, "checks": report.checks}
         )
+
+
+def _export_checks(report: ReadinessReport) -> None:
+    """Export the result of each check; a dependency that is gone since the last scrape has none any more."""
+    readiness_check_up.clear()
+    for name, check in report.checks.items():
+        readiness_check_up.labels(name.replace(" ", "/")).set(check["up"])
 
 
 def _json_answer(status: HTTPStatus, body: object) -> HttpAnswer:

@@ -67,13 +67,25 @@ def epmd() -> Path:
     return _path_of_package("epmd")
 
 
-def install_missing_packages(say: Callable[[str], None]) -> list[str]:
+def prometheus() -> Path:
+    """Return Prometheus: one on the PATH, or where apt installs it."""
+    return _path_of_package("prometheus")
+
+
+def alertmanager() -> Path:
+    """Return Alertmanager: one on the PATH, or where apt installs it."""
+    return _path_of_package("prometheus-alertmanager")
+
+
+def install_missing_packages(say: Callable[[str], None], *, observe: bool = False) -> list[str]:
     """Install the apt packages that this machine lacks; return their names.
+
+    With `observe`, those that observe a stack count, too.
 
     Raises:
         OpsError: apt is needed and fails, or needs rights this user does not have.
     """
-    packages = missing_packages()
+    packages = missing_packages(observe=observe)
     if packages:
         _install_packages(packages, say)
     return packages
@@ -139,9 +151,10 @@ def _install_packages(packages: list[str], say: Callable[[str], None]) -> None:
         _apt("install", "-y", "-qq", "--no-install-recommends", *packages)
 
 
-def missing_packages() -> list[str]:
+def missing_packages(*, observe: bool = False) -> list[str]:
     """Return the apt packages whose programs or libraries are not on this machine."""
-    packages = []
+    observers = ("prometheus", "prometheus-alertmanager") if observe else ()
+    packages = [name for name in observers if not shutil.which(name)]
     if not shutil.which("redis-server"):
         packages.append("redis-server")
     if not (RABBITMQ_HOME / "rabbitmq-server").exists() or not shutil.which("epmd"):

@@ -38,6 +38,7 @@ def _endpoints(cluster: LocalCluster) -> dict[str, object]:
         "control_plane": cluster.control_plane,
         "services": {service: cluster.service_address(service) for service in cluster.services},
         "public_url": topology.public_url,
+        **({"prometheus": cluster.prometheus_url} if topology.observe else {}),
         "settings": {"IC_ENVIRONMENT": "development"},
         "slot_map": "slots.json",
     }

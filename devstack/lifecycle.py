@@ -9,6 +9,7 @@ from devstack import (
     fault_proxy_process,
     foreign_port_owners,
     mongo,
+    observers,
     rabbit,
     rate_limiter,
     redis_cluster,
@@ -54,9 +55,10 @@ def start_without_broker(topology: Topology, steps: StepProgress, *, stores_only
 
     The broker takes longest to boot, and nobody waits for it: until it is there, events wait in the outboxes.
     """
-    if binaries.missing_packages():
+    observe = topology.observe and not stores_only
+    if binaries.missing_packages(observe=observe):
         with steps.step("system packages"):
-            binaries.install_missing_packages(steps.note)
+            binaries.install_missing_packages(steps.note, observe=observe)
     with steps.step("stubs"):
         stubs.build_generated_stubs()
     stack = Stack.assemble(topology, stores_only=stores_only)
@@ -86,6 +88,11 @@ def start_without_broker(topology: Topology, steps: StepProgress, *, stores_only
         with steps.step("control plane, services and gateway") as detail:
             start_each(client, later)
             wait_for_processes(stack, client, later, detail, probe_process)
+    if watching := stack.in_stage(StartStage.OBSERVERS):
+        # Last, so that they see no start of the others as an outage.
+        with steps.step("Prometheus and Alertmanager") as detail:
+            start_each(client, watching)
+            wait_for_processes(stack, client, watching, detail, probe_process)
     return stack
 
 
@@ -162,6 +169,7 @@ def _write_service_files(topology: Topology) -> None:
     service_keys.ensure_service_keys(topology, [*topology.services, OPERATOR_SERVICE])
     control_plane.write_mesh_files(topology)
     rate_limiter.write_rate_limits(topology)
+    observers.write_observer_files(topology)
     importlib.import_module("devstack.edge_config").write_gateway_files(topology)
 
 
@@ -177,12 +185,22 @@ def _ensure_supervisor(stack: Stack, steps: StepProgress) -> SupervisorClient:
         changed = client.apply_config()
         if changed:
             steps.note(f"configuration changed, restarting: {', '.join(changed)}")
+        observers.reload_observers(stack.processes, client)
+        _restart_broker_without_metrics(stack, client, steps)
         return client
     with steps.step("supervisor"):
         foreign_port_owners.terminate_processes(foreign_port_owners.find_stack_processes(stack.topology))
         _require_free_ports(stack)
         start_supervisor(stack.topology)
     return client
+
+
+def _restart_broker_without_metrics(stack: Stack, client: SupervisorClient, steps: StepProgress) -> None:
+    """Stop a broker that was started before its metrics were asked for; it is started again soon."""
+    broker = stack.find_process(rabbit.BROKER_PROCESS)
+    if rabbit.lacks_metrics(stack.topology):
+        steps.note("restarting the broker, which exports no metrics yet")
+        client.stop(broker.supervised_name)
 
 
 def _require_free_ports(stack: Stack) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from chassis.sharding.slot_map import SlotMap
-from devstack import mongo, process_control, redis_cluster, services, topology
+from devstack import mongo, observers, process_control, redis_cluster, services, topology
 from devstack.credentials import Credentials, service_key_path
 from devstack.stack import Stack
 from devstack.supervisor import SupervisorClient, require_running
@@ -80,6 +80,16 @@ class LocalCluster:
     def control_plane(self) -> str:
         """The gRPC port of the stack's control plane."""
         return f"{LOOPBACK}:{self.topology.control_plane.grpc}"
+
+    @property
+    def prometheus_url(self) -> str:
+        """The stack's own Prometheus; OpsError when it was started without one."""
+        if not self.topology.observe:
+            option = "" if self.name == DEFAULT_STACK else f" --stack {self.name}"
+            raise OpsError(
+                f"{self} has no Prometheus; start one (ic up --observe{option}) or give --prometheus"
+            )
+        return observers.observer_urls(self.topology)[observers.PROMETHEUS_PROCESS]
 
     @property
     def services(self) -> tuple[str, ...]:

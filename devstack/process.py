@@ -16,6 +16,7 @@ class StartStage(Enum):
     CONTROL = "control"
     SERVICES = "services"
     EDGE = "edge"
+    OBSERVERS = "observers"
 
 
 @dataclass(frozen=True)

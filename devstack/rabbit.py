@@ -92,7 +92,6 @@ def write_rabbit_files(topology: Topology, credentials: Credentials) -> None:
     """Write the nodes' configuration; the first start of the first one creates user and virtual host."""
     for number in range(len(topology.brokers)):
         _write_node_files(topology, credentials, number)
-    (topology.etc_folder / "rabbitmq-plugins").write_text("[].\n")
     (topology.etc_folder / "rabbitmq-env.conf").write_text("")
 
 
@@ -115,8 +114,20 @@ def _write_node_files(topology: Topology, credentials: Credentials, number: int)
         "log.file": "false",
         **_cluster_settings(topology),
     }
+    # The first node tells of the whole cluster.
+    has_metrics = topology.observe and number == 0
+    if has_metrics:
+        settings |= {"prometheus.tcp.ip": LOOPBACK, "prometheus.tcp.port": topology.observers.rabbit}
     lines = "".join(f"{key} = {value}\n" for key, value in settings.items())
     write_private_file(_config_path(topology, number), lines)
+    plugins = "rabbitmq_prometheus" if has_metrics else ""
+    _plugins_path(topology, number).write_text(f"[{plugins}].\n")
+
+
+def lacks_metrics(topology: Topology) -> bool:
+    """Return whether the first broker runs without the metrics that the stack is to have."""
+    runs = probe_port(topology.listen_port(topology.rabbit.amqp)).ready
+    return topology.observe and runs and not probe_port(topology.observers.rabbit).ready
 
 
 def _cluster_settings(topology: Topology) -> dict[str, str]:
@@ -141,7 +152,7 @@ def _rabbit_environment(topology: Topology, number: int) -> dict[str, str]:
         "RABBITMQ_NODENAME": _node_name(topology, number),
         "RABBITMQ_CONFIG_FILE": str(_config_path(topology, number)),
         "RABBITMQ_CONF_ENV_FILE": str(topology.etc_folder / "rabbitmq-env.conf"),
-        "RABBITMQ_ENABLED_PLUGINS_FILE": str(topology.etc_folder / "rabbitmq-plugins"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(_plugins_path(topology, number)),
         "RABBITMQ_MNESIA_BASE": str(_mnesia_folder(topology, number)),
         "RABBITMQ_LOG_BASE": str(home / "log"),
         "RABBITMQ_NODE_PORT": str(topology.listen_port(ports.amqp)),
@@ -161,6 +172,10 @@ def _node_name(topology: Topology, number: int) -> str:
 
 def _home(topology: Topology, number: int) -> Path:
     return topology.data_folder / broker_name(number)
+
+
+def _plugins_path(topology: Topology, number: int) -> Path:
+    return topology.etc_folder / f"{broker_name(number)}-plugins"
 
 
 def _mnesia_folder(topology: Topology, number: int) -> Path:

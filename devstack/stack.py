@@ -2,7 +2,16 @@
 
 from dataclasses import dataclass
 
-from devstack import control_plane, edge, fault_proxy_process, mongo, rabbit, rate_limiter, redis_cluster
+from devstack import (
+    control_plane,
+    edge,
+    fault_proxy_process,
+    mongo,
+    observers,
+    rabbit,
+    rate_limiter,
+    redis_cluster,
+)
 from devstack import services as service_processes
 from devstack.credentials import Credentials
 from devstack.process import StackProcess, StartStage
@@ -35,6 +44,7 @@ class Stack:
             processes += service_processes.service_processes(topology, secrets)
             processes.append(rate_limiter.rate_limiter_process(topology, secrets))
             processes += edge.gateway_processes(topology)
+            processes += observers.observer_processes(topology)
         return cls(topology, secrets, tuple(processes))
 
     def in_stage(self, stage: StartStage) -> list[StackProcess]:

@@ -22,6 +22,7 @@ from devstack.topology_parts import (
     BrokerPorts,
     FrozenRecord,
     MailboxPorts,
+    ObserverPorts,
     ProcessPorts,
     RabbitPorts,
     RedisPorts,
@@ -77,6 +78,8 @@ class Topology(FrozenRecord):
     """Whether the gateways accept TLS only."""
     faults: bool = False
     """Whether a proxy is in front of the stores, which can delay, hold back or cut their traffic."""
+    observe: bool = False
+    """Whether Prometheus and Alertmanager run, and the broker exports metrics."""
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -221,6 +224,14 @@ class Topology(FrozenRecord):
         return FAULT_PROXY_OPS_PORT if self.name == DEFAULT_STACK else self.gateway + 190
 
     @property
+    def observers(self) -> ObserverPorts:
+        """The ports of those that observe the stack."""
+        if self.name == DEFAULT_STACK:
+            return ObserverPorts(prometheus=9090, alertmanager=9093, rabbit=15692)
+        first = self.gateway + 191
+        return ObserverPorts(prometheus=first, alertmanager=first + 1, rabbit=first + 2)
+
+    @property
     def store_faults_file(self) -> Path:
         """The file of the stores' faults, which the proxy follows."""
         return self.run_folder / "faults.json"
@@ -274,6 +285,8 @@ class Topology(FrozenRecord):
         if self.faults:
             yield self.fault_proxy_ops
             yield from map(self.listen_port, self.store_ports())
+        if self.observe:
+            yield from (self.observers.prometheus, self.observers.alertmanager, self.observers.rabbit)
 
 
 def documented_stack(root: Path, shape: StackShape) -> Topology:
@@ -330,8 +343,11 @@ def find_or_create_stack(
     limits_times: int = 1,
     faults: bool = False,
     redundant: bool = False,
+    observe: bool | None = None,
 ) -> Topology:
-    """Return the recorded stack of that name, or a new one with ports of its own; `tls` is set from now on.
+    """Return the recorded stack of that name, or a new one with ports of its own.
+
+    `tls` and `observe` are set from now on; None leaves them as they are.
 
     Raises:
         OpsError: the stack exists with another number of shards, members or regions, or without the faults or
@@ -348,7 +364,8 @@ def find_or_create_stack(
     else:
         found = _create_stack(name, root, StackShape.model_validate(asked_for), faults=faults)
         found = found.model_copy(update={"limits_times": limits_times})
-    topology = found if tls is None else found.model_copy(update={"tls": tls})
+    switched = {"tls": tls, "observe": observe}
+    topology = found.model_copy(update={name: on for name, on in switched.items() if on is not None})
     topology.save()
     return topology
 

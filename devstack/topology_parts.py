@@ -69,6 +69,14 @@ class MailboxPorts(FrozenRecord):
     http: int
 
 
+class ObserverPorts(FrozenRecord):
+    """Prometheus, Alertmanager, and the broker's metrics."""
+
+    prometheus: int
+    alertmanager: int
+    rabbit: int
+
+
 class StackShard(FrozenRecord):
     """One shard: a replica set whose members listen on these ports, or the servers at `address`.
 

@@ -14,6 +14,7 @@ from envoy.config.route.v3.route_components_pb2 import FilterConfig
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 from envoy.config.trace.v3.opentelemetry_pb2 import OpenTelemetryConfig
 from envoy.extensions.access_loggers.grpc.v3.als_pb2 import HttpGrpcAccessLogConfig
+from envoy.extensions.access_loggers.stats.v3.stats_pb2 import Config as StatsAccessLog
 from envoy.extensions.access_loggers.stream.v3.stream_pb2 import StdoutAccessLog
 from envoy.extensions.bootstrap.internal_listener.v3.internal_listener_pb2 import InternalListener
 from envoy.extensions.compression.brotli.compressor.v3.brotli_pb2 import Brotli
@@ -88,6 +89,7 @@ TRANSCODER: Final = _type_url(GrpcJsonTranscoder)
 ROUTER: Final = _type_url(Router)
 UPSTREAM_HTTP: Final = _type_url(HttpProtocolOptions)
 STDOUT_LOG: Final = _type_url(StdoutAccessLog)
+STATS_LOG: Final = _type_url(StatsAccessLog)
 GRPC_LOG: Final = _type_url(HttpGrpcAccessLogConfig)
 DOWNSTREAM_CONNECTIONS: Final = _type_url(DownstreamConnectionsConfig)
 OPENTELEMETRY: Final = _type_url(OpenTelemetryConfig)

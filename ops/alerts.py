@@ -1,7 +1,7 @@
 """The alerts: one file, from which Prometheus, the table in the docs and the check of a live stack are made.
 
-The check understands the part of PromQL that the file uses: a selector, `increase` over a time, `sum`, `min`
-and `max` with `by`, a difference of two of them, and a comparison with a number.
+The check understands the part of PromQL that the file uses: a selector, `increase` and `changes` over a time,
+`sum`, `min` and `max` with `by`, a difference of two of them, and a comparison with a number.
 """
 
 import operator
@@ -32,6 +32,7 @@ _COMPARISON: Final = re.compile(r"(?P<value>.+) (?P<how>>|<|==) (?P<bound>[\d.]+
 _DIFFERENCE: Final = re.compile(r"(?P<left>.+\)) - (?P<right>\w+\(.+)")
 _AGGREGATE: Final = re.compile(r"(?P<how>sum|min|max)(?: by \((?P<by>[\w, ]+)\) )?\((?P<of>.+)\)")
 _INCREASE: Final = re.compile(r"increase\((?P<of>.+)\[\w+\]\)")
+_CHANGES: Final = re.compile(r"changes\((?P<of>.+)\[\w+\]\)")
 _SELECTOR: Final = re.compile(r"(?P<name>[a-z_]+)(?:\{(?P<labels>.*)\})?")
 _MATCHER: Final = re.compile(r'(?P<label>\w+)(?P<how>=~|!~|!=|=)"(?P<value>(?:[^"\\]|\\.)*)"')
 
@@ -45,11 +46,17 @@ class AlertRule:
     lasts: str
     severity: str
     summary: str
+    runbook_url: str
 
     def metrics(self) -> set[str]:
         """Return the names of the metrics in the expression."""
-        words = re.sub(r'\{[^}]*\}|"[^"]*"|by \([^)]*\)', "", self.expression)
-        return set(re.findall(r"[a-z]+(?:_[a-z]+)+", words))
+        words = re.sub(r'\{[^}]*\}|"[^"]*"|\[\w+\]|by \([^)]*\)', "", self.expression)
+        return set(re.findall(r"\b[a-z]+(?:_[a-z]+)*\b(?!\s*\()", words))
+
+    @property
+    def runbook_anchor(self) -> str:
+        """The runbook's heading in the page of the docs, as links to it spell it."""
+        return self.runbook_url.partition("#")[2]
 
 
 def load_alert_rules() -> list[AlertRule]:
@@ -62,6 +69,7 @@ def load_alert_rules() -> list[AlertRule]:
             rule.get("for", "0s"),
             rule["labels"]["severity"],
             rule["annotations"]["summary"],
+            rule["annotations"]["runbook_url"],
         )
         for group in groups
         for rule in group["rules"]
@@ -69,7 +77,7 @@ def load_alert_rules() -> list[AlertRule]:
 
 
 def evaluate_alert(alert: AlertRule, before: MetricSamples, now: MetricSamples) -> InstantVector:
-    """Return the series for which the expression holds. `increase` is the difference of the two scrapes."""
+    """Return the series for which the expression holds. `increase` is the difference of the scrapes."""
     match = _COMPARISON.fullmatch(alert.expression)
     if match is None:
         raise ValueError(f"{alert.name}: this check does not understand: {alert.expression}")
@@ -92,6 +100,10 @@ def _evaluate_vector(expression: str, before: MetricSamples, now: MetricSamples)
         earlier = _select_samples(match["of"], before)
         later = _select_samples(match["of"], now)
         return {labels: value - min(value, earlier.get(labels, 0.0)) for labels, value in later.items()}
+    if match := _CHANGES.fullmatch(expression):
+        earlier = _select_samples(match["of"], before)
+        later = _select_samples(match["of"], now)
+        return {labels: float(value != earlier.get(labels, value)) for labels, value in later.items()}
     return _select_samples(expression, now)
 
 
@@ -141,7 +153,7 @@ def insert_alert_table(page: str) -> str:
 
 def _render_alert_row(alert: AlertRule) -> str:
     when = f"`{_escape_cell(alert.expression)}`{_render_duration(alert)}"
-    return f"| {alert.name} ({alert.severity}) | {when} | {alert.summary} |"
+    return f"| [{alert.name}](#{alert.runbook_anchor}) ({alert.severity}) | {when} | {alert.summary} |"
 
 
 def _escape_cell(expression: str) -> str:

@@ -74,6 +74,10 @@ class Cluster(Protocol):
         """`host:port` of the control plane's gRPC port."""
 
     @property
+    def prometheus_url(self) -> str:
+        """The address of the Prometheus that scrapes the cluster. Raises OpsError when none is known."""
+
+    @property
     def services(self) -> tuple[str, ...]:
         """The services with databases and queues in the cluster."""
 

@@ -67,6 +67,7 @@ class ClusterFile(BaseModel):
     """`host:port/vhost`; not needed beside the secret `amqp-url`."""
     redis: list[HostAndPort] = []
     control_plane: HostAndPort | None = None
+    prometheus: str = Field(default="", pattern=r"^(https?://[^\s/]+\S*)?$")
     services: dict[str, Annotated[ServiceEndpoint, BeforeValidator(_expand_address)]] = Field(min_length=1)
     public_url: str = ""
     settings: dict[str, str] = {}
@@ -148,6 +149,11 @@ class FileCluster:
     def control_plane(self) -> str:
         """The file's `control_plane`; OpsError without one."""
         return str(self._require_field("control_plane", self.file.control_plane))
+
+    @property
+    def prometheus_url(self) -> str:
+        """The file's `prometheus`; OpsError without one."""
+        return str(self._require_field("prometheus", self.file.prometheus))
 
     @property
     def services(self) -> tuple[str, ...]:

@@ -51,6 +51,7 @@ def list_suites(fuzz_minutes: float = 30.0, stack: str = "thorough") -> tuple[Th
         ("replicas", "primaries killed, secondaries read", ("tests/replicas",)),
         ("growth", "shards added and slots moved under load", ("tests/growth",)),
         ("load", "load tests under the usual rate limits", ("tests/integration/load",)),
+        ("observed", "Prometheus and Alertmanager, drills from a fault to a call", ("tests/observed",)),
         ("chaos", "people at work while everything breaks", ("tests/chaos",)),
         ("chart", "the chart with all Helms and versions, the image's steps", ("tests/unit/helm",)),
     )

@@ -1,8 +1,9 @@
 """Runs handlers for messages: concurrently or in batches, on the event loop."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import UTC
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import product
 from time import monotonic, perf_counter
 from typing import Final
 
@@ -84,6 +85,8 @@ class EventConsumers:
             for each in self._subscriptions
             if isinstance(each, BatchSubscription)
         }
+        for each in self._subscriptions:
+            _export_outcomes(each.queue, self._event_types[each.queue])
         self._connection.start()
 
     async def stop(self, grace_s: float = 10.0) -> None:
@@ -184,7 +187,20 @@ class EventConsumers:
 _OUTCOME_LABELS: Final[Mapping[type[Outcome], str]] = {Ack: "done", Retry: "failed", DeadLetter: "buried"}
 
 
+def _export_outcomes(queue: str, types: Iterable[str]) -> None:
+    """Export the failures as 0 before the first one: Prometheus sees no increase in a series that is new."""
+    metrics.events_handled.labels(queue, metrics.OTHER_LABEL, "unreadable")
+    metrics.events_age_seconds.labels(queue)
+    for type_, outcome in product(types, _OUTCOME_LABELS.values()):
+        metrics.events_handled.labels(queue, type_, outcome)
+
+
 def _count_handled(events: Sequence[ReceivedEvent], outcome: Outcome, seconds: float) -> None:
+    if isinstance(outcome, Ack):
+        now = datetime.now(UTC)
+        age = metrics.events_age_seconds.labels(events[0].incoming.queue)
+        for event in events:
+            age.observe(max(0.0, (now - event.incoming.time).total_seconds()))
     for event in events:
         labels = (event.incoming.queue, event.incoming.type)
         metrics.events_handling_seconds.labels(*labels).observe(seconds)

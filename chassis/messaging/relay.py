@@ -143,6 +143,7 @@ class _ShardOutboxRelay:
         self._waiting = asyncio.Queue(self._policy.max_queued_rows)
         self._published, self._remove_at = [], math.inf
         self._idle_since = monotonic()
+        metrics.outbox_failures.labels(self._shard)  # exported as 0 before the first one
         await run_until_first_exit(self._read_rows(), self._send(), self._measure_lag())
 
     # --- reading -------------------------------------------------------------------------------

@@ -15,7 +15,11 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
-_BUCKET_BOUNDS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+CALL_BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+"""The upper bounds of the histogram's buckets, in seconds."""
+
+_COUNTED_FROM_START: Final = ("OK", "INTERNAL", "UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED")
+"""Exported as 0 before the first one: Prometheus sees no increase in a series that begins with 1."""
 
 
 class RpcCallMetrics:
@@ -26,14 +30,14 @@ class RpcCallMetrics:
     def __init__(self, service: str, method: str) -> None:
         self.service = service
         self.method = method
-        self.count_by_code: dict[str, int] = {}
-        self.count_by_bucket = [0] * (len(_BUCKET_BOUNDS_S) + 1)
+        self.count_by_code: dict[str, int] = dict.fromkeys(_COUNTED_FROM_START, 0)
+        self.count_by_bucket = [0] * (len(CALL_BUCKETS_S) + 1)
         self.sum_s = 0.0
 
     def record(self, code: str, duration_s: float) -> None:
         """Count an answered call."""
         self.count_by_code[code] = self.count_by_code.get(code, 0) + 1
-        self.count_by_bucket[bisect_left(_BUCKET_BOUNDS_S, duration_s)] += 1
+        self.count_by_bucket[bisect_left(CALL_BUCKETS_S, duration_s)] += 1
         self.sum_s += duration_s
 
 
@@ -68,7 +72,7 @@ class CallMetricsCollector(Collector):
 
 
 def _cumulative(counts: Sequence[int]) -> list[tuple[str, float]]:
-    bounds = (*map(floatToGoString, _BUCKET_BOUNDS_S), "+Inf")
+    bounds = (*map(floatToGoString, CALL_BUCKETS_S), "+Inf")
     return list(zip(bounds, accumulate(counts), strict=True))
 
 

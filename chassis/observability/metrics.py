@@ -12,6 +12,8 @@ from prometheus_client.metrics_core import Metric
 
 _HANDLER_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
+_EVENT_AGE_SECONDS: Final = (0.1, 0.5, 1, 5, 15, 30, 60, 300, 900, 3600)
+
 OTHER_LABEL: Final = "other"
 """The label of values without a name here, such as the event type of a newer version."""
 
@@ -49,6 +51,20 @@ class LazyCounter(Counter):
     def collect(self) -> Iterable[Metric]:
         """Return nothing before the first count."""
         return super().collect() if self._has_value else ()
+
+
+class LazyHistogram(Histogram):
+    """A histogram without labels that is exported from `export` on."""
+
+    _is_exported = False
+
+    def export(self) -> None:
+        """Export it from now on, before its first value: Prometheus sees no increase in a new series."""
+        self._is_exported = True
+
+    def collect(self) -> Iterable[Metric]:
+        """Return nothing before `export`."""
+        return super().collect() if self._is_exported else ()
 
 
 grpc_server_in_flight = LazyGauge("grpc_server_in_flight", "Calls that are being answered now.")
@@ -107,6 +123,18 @@ events_in_flight = Gauge("events_in_flight", "Events that are being handled now.
 queue_messages = Gauge(
     "queue_messages", "Messages that wait in a queue, each of one event or several.", ("queue",)
 )
+events_age_seconds = Histogram(
+    "events_age_seconds",
+    "From the change that an event tells of to the end of its handling.",
+    ("queue",),
+    buckets=_EVENT_AGE_SECONDS,
+)
 broker_connected = LazyGauge("broker_connected", "1 while the consumers' connection to the broker is up.")
+
+readiness_check_up = Gauge(
+    "readiness_check_up",
+    "1 while a dependency answers the check of `/ready`, which each scrape makes, too.",
+    ("dependency",),
+)
 
 periodic_runs = Counter("periodic_runs_total", "Runs of periodic tasks.", ("name", "outcome"))

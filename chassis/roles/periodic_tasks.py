@@ -21,6 +21,7 @@ _log = get_logger()
 async def repeat_task(periodic: PeriodicTask, principal: Principal) -> None:
     """Run the task again and again, acting as `principal`, until cancelled; the first time soon."""
     bind_call(CallContext(principal=principal))
+    metrics.periodic_runs.labels(periodic.name, "failed")  # exported as 0 before the first one
     await asyncio.sleep(random.uniform(0, min(periodic.interval_s, _MAX_FIRST_WAIT_S)))  # noqa: S311
     while True:
         await _run_once(periodic)

@@ -21,6 +21,7 @@ from pymongo.errors import BulkWriteError, PyMongoError
 from pymongo.read_preferences import SecondaryPreferred
 
 from chassis.mongo.documents import Document
+from chassis.observability.query_metrics import QUERY_METRICS
 from chassis.sharding.operation_guard import OperationGuard
 from chassis.sharding.orphans import exclude_slots, narrow_pipeline, narrow_query
 from chassis.sharding.write_lease import WritePermit
@@ -56,6 +57,7 @@ SECONDARY_PREFERRED: Final = SecondaryPreferred(max_staleness=90)
 MongoDB has no shorter bound.
 """
 
+_FIND, _GET_MORE = "find", "get_more"
 DUPLICATE_KEY_CODE: Final = 11000
 _DATABASE_OPERATIONS: Final = ("command", "create_collection", "drop_collection", "list_collections")
 
@@ -74,9 +76,11 @@ def _guarded_operations(
         for name in names:
             setattr(cls, name, _guard_operation(getattr(cls, name), OperationGuard.run))
         for name in reads:
-            setattr(cls, name, _guard_operation(getattr(cls, name), OperationGuard.run_read))
+            guarded = _guard_operation(getattr(cls, name), OperationGuard.run_read)
+            setattr(cls, name, _measure(guarded))
         for name in writes:
-            setattr(cls, name, _require_permit(_guard_operation(getattr(cls, name), OperationGuard.run)))
+            guarded = _guard_operation(getattr(cls, name), OperationGuard.run)
+            setattr(cls, name, _require_permit(_measure(guarded)))
         return cls
 
     return decorate
@@ -91,6 +95,17 @@ def _guard_operation(
             return await entry(self._guard, method, self, *args, **kwargs)
         kwargs.setdefault("session", self._session)
         return await self._guard.run(method, self, *args, **kwargs)
+
+    return operation
+
+
+def _measure(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    name = method.__name__
+
+    @functools.wraps(method)
+    async def operation(self: "ShardCollection", *args: Any, **kwargs: Any) -> Any:
+        with QUERY_METRICS.timer_of(name, self.name).measure():
+            return await method(self, *args, **kwargs)
 
     return operation
 
@@ -246,8 +261,15 @@ class ShardCursor(AsyncCursor[Document]):
     def __init__(self, collection: ShardCollection, *args: Any, **kwargs: Any) -> None:
         super().__init__(collection, *args, **kwargs)
         self._guard = collection._guard
+        self._timers = tuple(QUERY_METRICS.timer_of(name, collection.name) for name in (_FIND, _GET_MORE))
 
     async def _refresh(self) -> int:
+        if self._killed or len(self._data):
+            return await super()._refresh()
+        with self._timers[self._id is not None].measure():
+            return await self._fetch()
+
+    async def _fetch(self) -> int:
         if self.session is not None:
             return await self._guard.run(super()._refresh)
         if self._id is not None:
@@ -270,5 +292,8 @@ class ShardCommandCursor(AsyncCommandCursor[Document]):
         collection = self._collection
         if not isinstance(collection, ShardCollection):
             raise TypeError("a shard's cursor reads a shard's collection")
+        if self._killed or len(self._data) or not self._id:
+            return await super()._refresh()
         entry = collection._guard.run_read_once if self.session is None else collection._guard.run
-        return await entry(super()._refresh)
+        with QUERY_METRICS.timer_of(_GET_MORE, collection.name).measure():
+            return await entry(super()._refresh)

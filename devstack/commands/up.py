@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from devstack import lifecycle, topology
+from devstack import lifecycle, observers, topology
 from devstack.tls import authority_path
 from devstack.topology import Topology
 from ops.console import console
@@ -46,6 +46,12 @@ def up(
             help="Members of each shard, Redis replicas and brokers, three of each; a new stack only.",
         ),
     ] = False,
+    observe: Annotated[
+        bool | None,
+        typer.Option(
+            "--observe/--no-observe", help="Run Prometheus and Alertmanager, or not; kept.", show_default="no"
+        ),
+    ] = None,
     no_seed: Annotated[bool, typer.Option("--no-seed", help="Leave the stores empty.")] = False,
     stores_only: Annotated[
         bool, typer.Option("--stores-only", help="Start no services and no gateway.")
@@ -54,7 +60,14 @@ def up(
     """Start a stack, or see that all of a running one is up; ends all faults."""
     steps = StepProgress()
     found = topology.find_or_create_stack(
-        stack, shards=shards, members=members, regions=regions, tls=tls, faults=faults, redundant=redundant
+        stack,
+        shards=shards,
+        members=members,
+        regions=regions,
+        tls=tls,
+        faults=faults,
+        redundant=redundant,
+        observe=observe,
     )
     running = lifecycle.start_without_broker(found, steps, stores_only=stores_only)
     if not no_seed and not stores_only:
@@ -78,6 +91,8 @@ def _print_addresses(found: Topology, steps: StepProgress, *, stores_only: bool)
     option = "" if found.name == DEFAULT_STACK else f" --stack {found.name}"
     console.print(f"\n[bold]stack '{found.name}' is ready[/] after {steps.elapsed_s:.1f} s")
     places = {} if stores_only else _gateway_urls(found) | {"API page": f"{found.public_url}/docs"}
+    if found.observe and not stores_only:
+        places |= observers.observer_urls(found)
     places |= {"mailbox": found.mailbox_url, "data and logs": str(found.root)}
     for name, place in places.items():
         console.print(f"  {name:<14} {place}", soft_wrap=True)

@@ -21,6 +21,7 @@ from ops.errors import OpsError
 TOOLS_FOLDER: Final = STATE / "tools"
 _LOCKS_FOLDER: Final = Path(__file__).parent
 GO_PLUGINS_LOCK: Final = _LOCKS_FOLDER / "go-plugins.lock"
+PROMETHEUS_TOOLS_LOCK: Final = _LOCKS_FOLDER / "prometheus-tools.lock"
 OLDER_PROTOC_LOCK: Final = _LOCKS_FOLDER / "older-protoc.lock"
 
 
@@ -77,13 +78,27 @@ def has_debian() -> bool:
 
 def go_plugins() -> Path:
     """Return the folder of protoc's plugins for Go, of this Debian release. Raises OpsError."""
-    target, lock = TOOLS_FOLDER / GO_PLUGINS_LOCK.stem, GO_PLUGINS_LOCK
+    return _unpack_debian_packages(GO_PLUGINS_LOCK)
+
+
+def prometheus_tools() -> Path:
+    """Return the folder with `promtool` and `amtool`, of this Debian release. Raises OpsError.
+
+    Nothing is installed on the machine, so no server of the packages starts either.
+    """
+    return _unpack_debian_packages(PROMETHEUS_TOOLS_LOCK)
+
+
+def _unpack_debian_packages(lock: Path) -> Path:
+    """Return the folder of the programs of a lock's packages."""
+    target = TOOLS_FOLDER / lock.stem
     with _installation_lock(target, (lock,)) as is_missing:
         if is_missing:
             _run_required_command(["apt-get", "update", "-qq"])
             _run_required_command(["apt-get", "download", "-qq", *lock.read_text().split()], target)
             for package in target.glob("*.deb"):
                 _run_required_command(["dpkg", "-x", str(package), str(target)])
+                package.unlink()
     return target / "usr" / "bin"
 
 

@@ -116,6 +116,7 @@ class EndpointAggregator:
     async def _watch(self, key: SourceKey, source: EndpointSource) -> None:
         """Watch a source, again after each failure; its last answer stays in force."""
         attempt = 0
+        metrics.source_errors.labels(str(key[0]))  # exported as 0 before the first one
         while True:
             try:
                 async with aclosing(cast(Any, source.watch())) as answers:

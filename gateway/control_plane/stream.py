@@ -101,6 +101,8 @@ class XdsStream:
 
     def _subscription_for(self, resource_type: ResourceType) -> Subscription:
         if resource_type not in self.subscriptions:
+            # Exported as 0 before the first one.
+            metrics.nacks.labels(self.node.group, resource_type.label)
             self.subscriptions[resource_type] = self._new_subscription(resource_type)
         return self.subscriptions[resource_type]
 

@@ -37,6 +37,7 @@ class WatchedFile(WatchedContent[bytes, T]):
         self._path = path
         self._parse = parse
         self._latest: tuple[tuple[int, int, int], bytes] | None = None
+        metrics.reload_errors.labels(path.name)  # exported as 0 before the first one
         try:
             super().__init__(poll_interval_s, sleep=sleep)
         except self.rejected_errors as error:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from chassis.contracts import RpcSpec
 from gateway import envoy_types
 from gateway.envoy.content_types import grpc_content_type_matcher
+from gateway.envoy.request_stats import route_name
 from gateway.envoy.responses import route_response_headers
 from gateway.envoy_types import typed_extension
 
@@ -50,7 +51,8 @@ def is_cacheable(rpc: RpcSpec) -> bool:
 def cached_read_routes(rpcs: Iterable[RpcSpec]) -> list[dict[str, Any]]:
     """Return a route for each path of each shared-cacheable call, for callers without a token."""
     return [
-        _cached_route(path, _method_matcher("GET"), _HAS_NO_IF_NONE_MATCH) for path in _cacheable_paths(rpcs)
+        _cached_route(name, path, _method_matcher("GET"), _HAS_NO_IF_NONE_MATCH)
+        for name, path in _cacheable_paths(rpcs)
     ]
 
 
@@ -59,10 +61,13 @@ def conditional_read_routes(rpcs: Iterable[RpcSpec]) -> list[dict[str, Any]]:
     paths = _cacheable_paths(rpcs)
     return [
         *(
-            _cached_route(path, _GET_OR_HEAD, _HAS_IF_NONE_MATCH) | _lua_metadata(_CONDITIONAL_METADATA)
-            for path in paths
+            _cached_route(name, path, _GET_OR_HEAD, _HAS_IF_NONE_MATCH) | _lua_metadata(_CONDITIONAL_METADATA)
+            for name, path in paths
         ),
-        *(_cached_route(path, _method_matcher("HEAD")) | _lua_metadata(_HEAD_METADATA) for path in paths),
+        *(
+            _cached_route(name, path, _method_matcher("HEAD")) | _lua_metadata(_HEAD_METADATA)
+            for name, path in paths
+        ),
     ]
 
 
@@ -77,9 +82,10 @@ def _method_matcher(name: str) -> dict[str, Any]:
 _GET_OR_HEAD: Final = {"name": ":method", "string_match": {"safe_regex": {"regex": "GET|HEAD"}}}
 
 
-def _cacheable_paths(rpcs: Iterable[RpcSpec]) -> list[str]:
-    bindings = (binding for rpc in rpcs if is_cacheable(rpc) for binding in rpc.http)
-    return [binding.path for binding in bindings if binding.method == "GET"]
+def _cacheable_paths(rpcs: Iterable[RpcSpec]) -> list[tuple[str, str]]:
+    """Return each path of a cacheable GET, with the name of the call's routes."""
+    bindings = ((route_name(rpc), binding) for rpc in rpcs if is_cacheable(rpc) for binding in rpc.http)
+    return [(name, binding.path) for name, binding in bindings if binding.method == "GET"]
 
 
 def uncached_paths(rpcs: Iterable[RpcSpec]) -> list[str]:
@@ -93,8 +99,9 @@ def uncached_paths(rpcs: Iterable[RpcSpec]) -> list[str]:
     ]
 
 
-def _cached_route(path: str, *headers: dict[str, Any]) -> dict[str, Any]:
+def _cached_route(name: str, path: str, *headers: dict[str, Any]) -> dict[str, Any]:
     return {
+        "name": name,
         "match": {
             **path_match(path),
             "headers": [

@@ -9,6 +9,7 @@ from gateway.envoy.cache import ORIGIN
 from gateway.envoy.edge_config import MAX_BODY_BYTES, OTLP_CLUSTER, EdgeConfig
 from gateway.envoy.filters import edge_filters, origin_filters, quota_filters
 from gateway.envoy.quotas import quota_cluster_name, report_header_removal
+from gateway.envoy.request_stats import request_stats_log
 from gateway.envoy.responses import local_reply_config
 from gateway.envoy.routes import ROUTE_CONFIGURATION
 from gateway.envoy.view_log import view_access_log
@@ -42,6 +43,7 @@ def build_edge_listener(contracts: Contracts, mesh: Mesh, edge: EdgeConfig) -> d
         early_header_mutation_extensions=[report_header_removal()],
         access_log=[
             _access_log(),
+            request_stats_log(),
             *([view_access_log(contracts.rpcs)] if mesh.gateway.view_log_address else []),
         ],
         **_tracing(edge),

@@ -29,6 +29,7 @@ from gateway.envoy.pages import page_routes
 from gateway.envoy.quotas import quota_report_route
 from gateway.envoy.rate_limits import RATE_LIMIT_CLUSTER, quota_settings, rate_limit_actions
 from gateway.envoy.reflection import reflection_routes
+from gateway.envoy.request_stats import route_name
 from gateway.envoy.responses import cors_policy, header_value_option
 from gateway.envoy.tokens import JWT_FILTER
 from gateway.envoy_types import typed_extension
@@ -178,7 +179,7 @@ def _call_route(rpc: RpcSpec, mesh: Mesh, *, is_repeatable: bool) -> dict[str, A
     action["retry_policy"] = build_retry_policy(is_repeatable=is_repeatable)
     if mesh.gateway.rate_limits:
         action["rate_limits"] = rate_limit_actions(rpc)
-    route = {"match": {"path": rpc.path}, "route": action}
+    route = {"name": route_name(rpc), "match": {"path": rpc.path}, "route": action}
     told = _deadline_headers(rpc) if rpc.policy.deadline_ms else {}
     return _with_fault(route | told, mesh.faults.get(service_of(rpc)))
 

@@ -25,6 +25,7 @@ class WatchedRules(WatchedContent[ConfigFiles, RateLimitRuleSet]):
         self._folder = folder
         self._error: ConfigError | None = None
         self._is_loaded = False
+        metrics.config_reloads.labels("refused")  # exported as 0 before the first one
         super().__init__(poll_interval_s)
 
     def rules(self) -> RateLimitRuleSet:

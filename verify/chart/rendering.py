@@ -61,7 +61,13 @@ def _production(name: str, region: str, *values: str, is_committed: bool = False
 RENDER_CASES: Final = (
     RenderCase("trial", ("values-trial.yaml",), is_committed=True),
     *(_production(f"production-{region}", region, is_committed=region == REGIONS[0]) for region in REGIONS),
-    _production("keda", REGIONS[0], "workers.scaler=keda", "gateway.certificate.issuer=letsencrypt"),
+    _production(
+        "keda",
+        REGIONS[0],
+        "workers.scaler=keda",
+        "monitoring.dashboards.enabled=true",
+        "gateway.certificate.issuer=letsencrypt",
+    ),
     _production(
         "istio",
         REGIONS[0],

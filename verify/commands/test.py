@@ -44,7 +44,7 @@ SIDE_BY_SIDE = {
 """Runs on the stack that do not disturb each other."""
 IN_TURN = (
     *("tests/integration/stack", "tests/docs", "tests/integration/load", "tests/faults"),
-    *("tests/resilience", "tests/replicas", "tests/chaos", "tests/growth"),
+    *("tests/resilience", "tests/replicas", "tests/chaos", "tests/growth", "tests/observed"),
 )
 """Tests that stop processes or change the stack: in a whole run they follow the others on it."""
 REPORTS_FOLDER = STATE / "test"

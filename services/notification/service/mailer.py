@@ -22,7 +22,7 @@ from services.notification.domain.inbox import SENDING_LEASE, MailDelivery, Mail
 from services.notification.field_cipher import DecryptionError, FieldCipher
 from services.notification.mail_composition import EncodedMail
 from services.notification.mail_transport import MailRefusedError, MailTransport
-from services.notification.metrics import mail_attempts
+from services.notification.metrics import export_mail_metrics, mail_attempts, mail_delay_seconds
 from services.notification.rendering import (
     InvalidRecipientAddressError,
     MailRenderingError,
@@ -84,6 +84,7 @@ class Mailer:
 
     async def send_due(self) -> None:
         """Send the mails whose time for a next attempt has come, all that this process has time for."""
+        export_mail_metrics()
         while True:
             now = self._clock.now()
             due = await self._repository.claim_due(
@@ -180,6 +181,9 @@ class Mailer:
         next_attempt: datetime | None = None,
     ) -> None:
         mail_attempts.labels(state).inc()
+        if state is MailDeliveryState.SENT:
+            delay: timedelta = self._clock.now() - delivery.create_time
+            mail_delay_seconds.observe(max(0.0, delay.total_seconds()))
         try:
             await self._record_result(delivery, state, error, next_attempt)
         except Exception as problem:

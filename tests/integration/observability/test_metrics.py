@@ -92,6 +92,24 @@ def test_labels_are_names_and_no_series_shows_when_it_began(stack: StackHandle) 
     assert [name for name, _ in samples if name.endswith("_created")] == []
 
 
+COUNTED_FROM_START = re.compile(r"increase\((?P<name>\w+)\{(?P<label>\w+)=~?\"(?P<values>[\w|]+)\"\}")
+
+
+def test_failures_that_alerts_count_are_exported_before_the_first_one(stack: StackHandle) -> None:
+    """Prometheus sees no increase in a series that begins with 1."""
+    samples = scrape(stack)
+    missing = [
+        (alert.name, value)
+        for alert in load_alert_rules()
+        if (match := COUNTED_FROM_START.search(alert.expression)) is not None
+        for value in match["values"].split("|")
+        if not any(
+            name == match["name"] and dict(labels).get(match["label"]) == value for name, labels in samples
+        )
+    ]
+    assert missing == []
+
+
 def test_no_documented_alert_fires_on_a_healthy_stack(stack: StackHandle) -> None:
     def fire_now() -> list[str]:
         before, now = scrape(stack), scrape(stack)
