@@ -181,7 +181,7 @@ class Nodes:
             self._reported.set()
 
     async def wait_for_generation(self, generation: int, count: int) -> None:
-        """Return when so many nodes have only endpoints of that generation. Raises TimeoutError."""
+        """Return when `count` nodes have only endpoints of that generation. Raises TimeoutError."""
         await self.wait_until(lambda: self.report.by_generation.get(str(generation), 0) >= count)
 
     async def wait_until(self, is_reached: Callable[[], bool]) -> None:

@@ -80,7 +80,7 @@ def test_without_quotas_the_caller_is_still_identified(snapshots: dict[str, Snap
 
 
 def test_without_its_log_the_edge_has_all_filters(snapshots: dict[str, Snapshot]) -> None:
-    assert len(edge_manager(snapshots["all"]).access_log) == 2
+    assert len(edge_manager(snapshots["all"]).access_log) == 3
     assert not edge_manager(snapshots["without-access-log"]).access_log
     assert filter_names(snapshots["without-access-log"]) == filter_names(snapshots["all"])
 
