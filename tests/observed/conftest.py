@@ -1,7 +1,12 @@
 """A stack that Prometheus and Alertmanager watch, and a receiver that speaks PagerDuty's Events API v2."""
 
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import count
+from uuid import uuid4
 
+import httpx
 import pytest
 
 from devstack.observers import PAGERDUTY_VARIABLE
@@ -23,6 +28,38 @@ def stack(pagerduty: PagerDutyReceiver) -> Iterator[StackHandle]:
         patch.setenv(PAGERDUTY_VARIABLE, pagerduty.url)
         with running_second_stack("observed", observe=True, limits_times=LIFTED_LIMITS_FACTOR) as found:
             yield found
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _traffic(stack: StackHandle) -> Iterator[None]:
+    """Send requests all the while, so that there is something to see: Prometheus needs them to rise."""
+    is_over = threading.Event()
+    thread = threading.Thread(target=_send_requests, args=(stack, is_over), daemon=True)
+    thread.start()
+    yield
+    is_over.set()
+    thread.join()
+
+
+def _send_requests(stack: StackHandle, is_over: threading.Event) -> None:
+    with httpx.Client(base_url=stack.gateway_url, timeout=20.0, trust_env=False) as client:
+        for number in count():
+            with suppress(httpx.HTTPError):  # the drills break what answers
+                client.get("/api/v1/internships", params={"q": f"python {number % 7}"})
+                client.get("/api/v1/internships/int_0")
+                client.get(f"/made-up/{number}")
+                client.request(f"X{number % 50}", "/api/v1/internships")
+                client.get("/api/v1/me")
+                if number % 10 == 0:
+                    client.post("/api/v1/auth/register", json=_registration())
+            if is_over.wait(0.5):
+                return
+
+
+def _registration() -> dict[str, str]:
+    name = uuid4().hex
+    kind = "ACCOUNT_KIND_STUDENT"
+    return {"email": f"{name}@example.com", "password": f"P-{name}", "kind": kind, "name": "Sam Okafor"}
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from tests.observed.prometheus_client import PrometheusClient
 from tests.waiting import wait_until_blocking
 from verify.dashboards.panels import list_dashboards
 
-pytestmark = pytest.mark.thorough
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(1000)]
 
 QUERIES = [
     pytest.param(query.expression, panel.empty_because, id=f"{dashboard.uid}: {panel.title} {number}")
@@ -23,4 +23,6 @@ def test_a_panel_shows_something(prometheus: PrometheusClient, expression: str, 
     if empty_because:
         prometheus.query(asked)  # it is understood
     else:
-        wait_until_blocking(lambda: prometheus.query(asked), f"series of {asked}", every_s=1.0)
+        wait_until_blocking(
+            lambda: prometheus.query(asked), f"series of {asked}", within_s=900.0, every_s=1.0
+        )

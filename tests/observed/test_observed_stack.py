@@ -3,7 +3,6 @@
 import json
 import subprocess
 
-import httpx
 import pytest
 
 from gateway.api_surface import edge_rpcs
@@ -23,18 +22,6 @@ COMMON_METRICS = {
     "cache_misses_total": {"cache_type"},
     "database_query_duration_seconds_bucket": {"operation", "collection", "le"},
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _requests(stack: StackHandle) -> None:
-    with httpx.Client(base_url=stack.gateway_url, timeout=20.0, trust_env=False) as client:
-        for number in range(40):
-            client.get("/api/v1/internships", params={"q": f"python {number % 7}"})
-            client.get("/api/v1/internships/int_0")
-            client.get(f"/made-up/{number}")
-            client.request(f"X{number}", "/api/v1/internships")
-            client.get("/api/v1/users/me")
-            client.post("/api/v1/auth/login", json={"email": "nobody@example.com", "password": "x" * 12})
 
 
 def test_every_target_is_scraped(prometheus: PrometheusClient) -> None:
@@ -68,7 +55,6 @@ def test_the_series_of_requests_are_bounded_by_the_contracts(prometheus: Prometh
     assert seen - routes == {("other", "other")}
     assert ("GET", "/api/v1/internships") in seen
     assert len({each["metric"]["status_code"] for each in found}) <= MAX_STATUSES
-    assert sum(float(each["value"][1]) for each in found) >= 40 * 6
 
 
 def test_durations_of_requests_are_in_seconds(prometheus: PrometheusClient) -> None:
