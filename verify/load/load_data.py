@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from chassis.errors import DomainError
 from devstack.seed.seeding import SEED_PASSWORD
 from devstack.topology import Topology
 from ops.errors import OpsError
@@ -17,6 +18,15 @@ from verify.bench.benchmark_users import (
 MAX_STUDENTS: Final = 200
 GRPC_PLAN: Final = "PRO"
 """A few callers of gRPC do the work of many, so their tokens are of the plan with the highest limits."""
+
+
+@contextmanager
+def _telling_operators() -> Iterator[None]:
+    """Raise OpsError for an error of the services' code, which runs in this process here."""
+    try:
+        yield
+    except DomainError as error:
+        raise OpsError(f"the load test cannot be prepared: {error}; see: ic status") from error
 
 
 @dataclass(frozen=True)
@@ -35,7 +45,8 @@ class LoadData:
 
 def sign_in_students(topology: Topology) -> list[str]:
     """Return tokens of the first seeded students, at most 200. Raises OpsError when the stack has none."""
-    found = sign_in_seeded_students(topology, MAX_STUDENTS, GRPC_PLAN)
+    with _telling_operators():
+        found = sign_in_seeded_students(topology, MAX_STUDENTS, GRPC_PLAN)
     last = seeded_student_email(len(found))
     if found[-1].email != last:
         raise OpsError(f"there is no account {last}; seed the stack: ic seed --stack {topology.name}")
@@ -44,6 +55,6 @@ def sign_in_students(topology: Topology) -> list[str]:
 
 @contextmanager
 def listings_for_run(topology: Topology, tokens: Sequence[str], count: int) -> Iterator[LoadData]:
-    """Publish listings for one run, and close them at the end."""
-    with temporary_listings(topology, count) as listing_ids:
+    """Publish listings for one run, and close them at the end. Raises OpsError when the stack cannot."""
+    with _telling_operators(), temporary_listings(topology, count) as listing_ids:
         yield LoadData(SEED_PASSWORD, tokens, listing_ids)
