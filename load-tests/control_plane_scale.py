@@ -44,7 +44,7 @@ PORT: Final = 5002
 SLICE_SIZE: Final = 100
 ZONES: Final = ("a", "b", "c")
 NODES_PER_CHANNEL: Final = 100
-CONVERGENCE_TIMEOUT_S: Final = 300.0
+CONVERGENCE_TIMEOUT_S: Final = 600.0
 MEGABYTE: Final = 1024 * 1024
 MEASURED: Final = ("xds_build_seconds", "xds_change_to_ack_seconds")
 

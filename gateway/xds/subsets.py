@@ -9,6 +9,7 @@ from array import array
 from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
+from heapq import nsmallest
 from itertools import islice
 from typing import Final
 from weakref import WeakKeyDictionary
@@ -81,10 +82,10 @@ class NodeRanking:
 
     def _rank_all(self, pool: EndpointPool, capacity: int) -> None:
         seed = self._seed
-        ranked = sorted([(xxh3_64_intdigest(key, seed), one) for one, key in pool.keys.items()])
-        self._is_complete = len(ranked) <= capacity
-        self._ranks = array("Q", [rank for rank, _ in ranked[:capacity]])
-        self._endpoints = [one for _, one in ranked[:capacity]]
+        ranked = nsmallest(capacity, [(xxh3_64_intdigest(key, seed), one) for one, key in pool.keys.items()])
+        self._is_complete = len(pool.keys) <= capacity
+        self._ranks = array("Q", [rank for rank, _ in ranked])
+        self._endpoints = [one for _, one in ranked]
 
     def _apply(self, changes: Iterable[tuple[Endpoint, bytes, bool]], capacity: int) -> None:
         ranks, endpoints, seed = self._ranks, self._endpoints, self._seed
