@@ -268,8 +268,10 @@ async def measure(endpoints: int, nodes: int, duration_s: float) -> dict[str, An
         figures["sent_mb"] = (fleet.report.response_bytes - before.response_bytes) / MEGABYTE
         last = _read_metrics(ops_port)
         for name in MEASURED:
-            count = last[f"{name}_count"] - first[f"{name}_count"]
-            figures[f"{name}, mean of {count:.0f}"] = (last[f"{name}_sum"] - first[f"{name}_sum"]) / count
+            # Nothing was measured at first if no endpoint changed while the nodes connected.
+            count = last[f"{name}_count"] - first.get(f"{name}_count", 0.0)
+            total = last[f"{name}_sum"] - first.get(f"{name}_sum", 0.0)
+            figures[f"{name}, mean of {count:.0f}"] = total / count
         figures["single_changes_s"] = await _time_single_changes(server, fleet, nodes)
         figures["lists"], figures["watches"] = len(server.lists), len(server.watches)
         return figures
