@@ -21,7 +21,7 @@ GRPC_PLAN: Final = "PRO"
 
 
 @contextmanager
-def _telling_operators() -> Iterator[None]:
+def _errors_for_operators() -> Iterator[None]:
     """Raise OpsError for an error of the services' code, which runs in this process here."""
     try:
         yield
@@ -45,7 +45,7 @@ class LoadData:
 
 def sign_in_students(topology: Topology) -> list[str]:
     """Return tokens of the first seeded students, at most 200. Raises OpsError when the stack has none."""
-    with _telling_operators():
+    with _errors_for_operators():
         found = sign_in_seeded_students(topology, MAX_STUDENTS, GRPC_PLAN)
     last = seeded_student_email(len(found))
     if found[-1].email != last:
@@ -56,5 +56,5 @@ def sign_in_students(topology: Topology) -> list[str]:
 @contextmanager
 def listings_for_run(topology: Topology, tokens: Sequence[str], count: int) -> Iterator[LoadData]:
     """Publish listings for one run, and close them at the end. Raises OpsError when the stack cannot."""
-    with _telling_operators(), temporary_listings(topology, count) as listing_ids:
+    with _errors_for_operators(), temporary_listings(topology, count) as listing_ids:
         yield LoadData(SEED_PASSWORD, tokens, listing_ids)

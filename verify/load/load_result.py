@@ -10,7 +10,9 @@ from verify.load.profiles import LoadThresholds
 
 MAX_REASONS_SHOWN: Final = 3
 LIMIT_REASONS: Final = ("429", "RESOURCE_EXHAUSTED")
-LIMITS_HINT: Final = "rate limits refused calls: docs/load-tests.md says how to lift them"
+LIMITS_HINT: Final = (
+    "429 is the answer of rate limits, and of services with too many calls: see docs/load-tests.md"
+)
 
 
 @dataclass(frozen=True)
