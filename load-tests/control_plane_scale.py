@@ -181,7 +181,7 @@ class Nodes:
             self._reported.set()
 
     async def wait_for_generation(self, generation: int, count: int) -> None:
-        """Return when so many nodes have only endpoints of that generation. Raises TimeoutError."""
+        """Return when `count` nodes have only endpoints of that generation. Raises TimeoutError."""
         await self.wait_until(lambda: self.report.by_generation.get(str(generation), 0) >= count)
 
     async def wait_until(self, is_reached: Callable[[], bool]) -> None:
@@ -268,8 +268,10 @@ async def measure(endpoints: int, nodes: int, duration_s: float) -> dict[str, An
         figures["sent_mb"] = (fleet.report.response_bytes - before.response_bytes) / MEGABYTE
         last = _read_metrics(ops_port)
         for name in MEASURED:
-            count = last[f"{name}_count"] - first[f"{name}_count"]
-            figures[f"{name}, mean of {count:.0f}"] = (last[f"{name}_sum"] - first[f"{name}_sum"]) / count
+            count = last[f"{name}_count"] - first.get(f"{name}_count", 0.0)
+            figures[f"{name}, mean of {count:.0f}"] = (
+                last[f"{name}_sum"] - first.get(f"{name}_sum", 0.0)
+            ) / count
         figures["single_changes_s"] = await _time_single_changes(server, fleet, nodes)
         figures["lists"], figures["watches"] = len(server.lists), len(server.watches)
         return figures

@@ -36,7 +36,7 @@ def find_missing_mutual_tls(release: ChartRelease) -> Iterator[str]:
 
 def find_wrong_authorisations(release: ChartRelease) -> Iterator[str]:
     """Find calls that the tables say and no policy allows, and allowed ones that the tables do not say."""
-    accounts = {each.spec.get("serviceAccountName"): each.component for each in release.pod_templates()}
+    accounts = {str(each.spec.get("serviceAccountName")): each.component for each in release.pod_templates()}
     for template in _members(release):
         allowed = {
             call
