@@ -88,6 +88,7 @@ def _check_jmeter(stack: LoadedStack) -> None:
     assert {"list", "view", "suggest", "search"} <= set(labels)
 
 
+@pytest.mark.thorough
 def test_a_broken_threshold_fails_every_tool_and_a_second_run_still_succeeds_otherwise(
     stack: LoadedStack, tmp_path: Path
 ) -> None:
