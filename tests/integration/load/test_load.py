@@ -15,7 +15,7 @@ from verify.load.profiles import read_profile
 
 SECONDS = 8
 UNHURRIED = ("--p99-ms", "20000", "--max-error-percent", "20")
-"""Thresholds for a busy machine, on which some calls end late; wrong answers are looked for by their codes."""
+"""Thresholds for a busy machine, on which calls end late; wrong answers are looked for by their codes."""
 LATE_CODES = {"429", "503", "504"}
 TOOLS = ("artillery", "jmeter", "grpc")
 
