@@ -111,9 +111,10 @@ def test_no_open_listings_are_an_error_after_some_tries_and_not_an_empty_run() -
 @needs_node
 def test_listings_are_remembered_and_end_the_asking() -> None:
     body = json.dumps({"data": [{"id": "int_7", "title": "Data Intern"}]})
+    response = json.dumps({"statusCode": 200, "body": body})
     more, listings, error = evaluate(
         f"""
-        f.rememberListings({{url: "/x"}}, {{statusCode: 200, body: {json.dumps(body)}}}, context, {{}}, ended);
+        f.rememberListings({{url: "/x"}}, {response}, context, {{}}, ended);
         let more;
         f.lacksListings(context, (each) => {{ more = each; }});
         f.requireListings(context, {{}}, (error) => print([more, context.vars.openListings, error || ""]));
