@@ -17,6 +17,7 @@ const ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789";
 const EMAIL_DOMAIN = "seed.example.com";
 const MIN_MISSPELT_LETTERS = 6;
 const MAX_QUERY_WORDS = 3;
+const MAX_TRIES = 10;
 
 let sessions = 0;
 
@@ -39,12 +40,21 @@ function $randomInt(min, max) {
 function rememberListings(request, response, context, events, done) {
   const page = response.statusCode === 200 ? JSON.parse(response.body) : {};
   const listings = page.data || [];
-  if (listings.length === 0) {
-    return done(new Error(`${request.url} shows no open listings (HTTP ${response.statusCode})`));
-  }
+  context.vars.listingsAnswer = `${request.url} shows no open listings (HTTP ${response.statusCode})`;
   context.vars.openListings = listings.map((listing) => listing.id);
   context.vars.titles = listings.map((listing) => listing.title);
   return done();
+}
+
+/** Ask once more while there are no listings, but not for ever. */
+function lacksListings(context, next) {
+  context.vars.listingTries = (context.vars.listingTries || 0) + 1;
+  return next(context.vars.openListings.length === 0 && context.vars.listingTries < MAX_TRIES);
+}
+
+/** End the run when there are no listings. */
+function requireListings(context, events, done) {
+  return done(context.vars.openListings.length === 0 ? new Error(context.vars.listingsAnswer) : undefined);
 }
 
 /** Make the functions of this file callable from templates, and give the session an address and a key. */
@@ -138,7 +148,9 @@ module.exports = {
   chooseApplicant,
   chooseListing,
   chooseQuery,
+  lacksListings,
   rememberListings,
+  requireListings,
   sendAddress,
   startSession,
 };

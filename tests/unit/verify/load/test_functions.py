@@ -96,11 +96,31 @@ def test_every_question_is_answered_by_its_kind() -> None:
 
 
 @needs_node
-def test_no_open_listings_is_an_error_and_not_an_empty_run() -> None:
-    said = evaluate(
-        "f.rememberListings({url: '/x'}, {statusCode: 200, body: '{\"data\": []}'}, context, {}, ended)"
+def test_no_open_listings_are_an_error_after_some_tries_and_not_an_empty_run() -> None:
+    asked, said = evaluate(
+        """
+        f.rememberListings({url: "/x"}, {statusCode: 504, body: "late"}, context, {}, ended);
+        let asked = 0;
+        for (let goesOn = true; goesOn; asked++) f.lacksListings(context, (more) => { goesOn = more; });
+        f.requireListings(context, {}, (error) => print([asked, error.message]));
+        """
     )
-    assert said == "/x shows no open listings (HTTP 200)"
+    assert (asked, said) == (10, "/x shows no open listings (HTTP 504)")
+
+
+@needs_node
+def test_listings_are_remembered_and_end_the_asking() -> None:
+    body = json.dumps({"data": [{"id": "int_7", "title": "Data Intern"}]})
+    response = json.dumps({"statusCode": 200, "body": body})
+    more, listings, error = evaluate(
+        f"""
+        f.rememberListings({{url: "/x"}}, {response}, context, {{}}, ended);
+        let more;
+        f.lacksListings(context, (each) => {{ more = each; }});
+        f.requireListings(context, {{}}, (error) => print([more, context.vars.openListings, error || ""]));
+        """
+    )
+    assert (more, listings, error) == (False, ["int_7"], "")
 
 
 @needs_node
@@ -137,7 +157,7 @@ def test_every_function_that_the_scenarios_name_is_exported() -> None:
     )
     text = CONFIG_FILE.read_text()
     used = set(re.findall(r"\{\{ (\$random\w+)\(", text))
-    for key in ("function", "beforeRequest", "afterResponse", "beforeScenario"):
+    for key in ("function", "whileTrue", "beforeRequest", "afterResponse", "beforeScenario"):
         for value in re.findall(rf"{key}: (.+)", text):
             used |= set(yaml.safe_load(value) if value.startswith("[") else [value])
     assert used <= exported

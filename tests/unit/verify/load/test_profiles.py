@@ -26,11 +26,11 @@ def test_a_run_warms_up_ramps_and_sustains_in_every_profile() -> None:
         assert profile.share_of("browse") == pytest.approx(0.4)
 
 
-def test_smoke_lasts_twenty_seconds_and_tolerates_no_failure() -> None:
+def test_smoke_lasts_twenty_seconds_and_tolerates_few_failures() -> None:
     smoke = read_profile("smoke")
     assert smoke.duration_s == 20
     assert smoke.sessions == pytest.approx(4 + 12 + 30)
-    assert smoke.thresholds.max_error_percent == 0
+    assert smoke.thresholds.max_error_percent == 1
     assert not smoke.is_distributed
 
 
