@@ -31,7 +31,7 @@ ALERTMANAGER_FILE: Final = REPO / "ops" / "alertmanager.yaml"
 RULES_FILES: Final = (ALERT_RULES_FILE, SLO_RULES_FILE, REPO / "ops" / "common_metrics.yaml")
 SCRAPE_INTERVAL: Final = "5s"
 RETENTION: Final = "35d"
-_GROUP_TIMES: Final = {"group_wait": "5s", "group_interval": "10s"}
+_GROUP_TIMES: Final = {"group_wait": "10s", "group_interval": "10s"}
 """Nobody waits for minutes to see an alert of a local stack."""
 _LOCAL_PAGERDUTY_KEY: Final = "0" * 32
 """For a receiver on this machine, which asks for none."""

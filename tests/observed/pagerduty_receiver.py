@@ -10,11 +10,12 @@ from typing import Any, Self
 
 @dataclass(frozen=True)
 class PagerDutyEvent:
-    """One event; `key` is the incident's."""
+    """One event; `key` is the incident's, `firing` the labels of its alerts."""
 
     action: str
     key: str
     summary: str
+    firing: str = ""
 
 
 class PagerDutyReceiver:
@@ -46,11 +47,11 @@ class PagerDutyReceiver:
 
     def accept(self, body: dict[str, Any]) -> None:
         """Keep an event. Raises KeyError for anything else."""
-        summary = body.get("payload", {}).get("summary", "")
+        payload = body.get("payload", {})
+        summary, firing = payload.get("summary", ""), payload.get("custom_details", {}).get("firing", "")
         if body["event_action"] == "trigger":
-            summary = body["payload"]["summary"]
-            _ = body["payload"]["source"], body["payload"]["severity"], body["routing_key"]
-        self.events.append(PagerDutyEvent(body["event_action"], body["dedup_key"], summary))
+            _ = payload["summary"], payload["source"], payload["severity"], body["routing_key"]
+        self.events.append(PagerDutyEvent(body["event_action"], body["dedup_key"], summary, firing))
 
 
 def _handler_of(receiver: PagerDutyReceiver) -> type[BaseHTTPRequestHandler]:

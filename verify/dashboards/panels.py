@@ -157,10 +157,16 @@ def _service(name: str) -> DashboardSpec:
             ),
             _panel(
                 "In flight",
-                "Calls that are being answered, and how many a process admits.",
+                "Calls that are being answered.",
                 COUNT,
                 (f"grpc_server_in_flight{{{serve}}}", "{{process}}"),
-                (f"grpc_server_admission_limit{{{serve}}}", "{{process}} limit"),
+            ),
+            _panel(
+                "Limit of calls in flight",
+                "How many calls a process admits; it falls when the event loop falls behind.",
+                COUNT,
+                (f"grpc_server_admission_limit{{{serve}}}", "{{process}}"),
+                empty_because="a process that has answered no call yet has no limit",
             ),
         ),
         "What it needs": (
