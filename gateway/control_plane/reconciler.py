@@ -16,6 +16,7 @@ from chassis.readiness import ReadinessCheck
 from gateway.control_plane import metrics
 from gateway.control_plane.endpoint_aggregator import EndpointAggregator
 from gateway.control_plane.kubernetes.access import KubernetesAccess
+from gateway.control_plane.pacing import RateGate
 from gateway.control_plane.snapshot_cache import SnapshotCache
 from gateway.control_plane.watched_file import WatchedFile
 from gateway.xds.endpoints import EndpointsByService
@@ -29,9 +30,9 @@ from gateway.xds.subsets import ServicePools, SubsetAssignment
 
 DEBOUNCE_S: Final = 0.02
 """Changes within this time, such as those of a restart, make one snapshot."""
-BUILD_PAUSE_RATIO: Final = 4.0
-MAX_BUILD_PAUSE_S: Final = 2.0
-"""After a build comes a pause of four times its time: a flood of changes takes a fifth of a core."""
+MAX_BUILDS_PER_S: Final = 4.0
+BUILD_BURST: Final = 20
+"""Twenty changes take effect at once; a flood that goes on is merged into a few builds a second."""
 FAULT_EXPIRY_POLL_INTERVAL_S: Final = 0.25
 
 _log = get_logger()
@@ -60,6 +61,7 @@ class Reconciler:
         self._aggregator = EndpointAggregator(registry, self.mark_dirty, kubernetes)
         self._dirty = asyncio.Event()
         self._changed_at = 0.0
+        self._build_gate = RateGate(MAX_BUILDS_PER_S, BUILD_BURST)
         self._pools: dict[str, ServicePools] = {}
         self._active_mesh = mesh.value
         self._build_error = ""
@@ -118,13 +120,11 @@ class Reconciler:
     async def _publish_changes(self) -> None:
         while True:
             await self._dirty.wait()
-            await asyncio.sleep(DEBOUNCE_S)
+            await asyncio.sleep(DEBOUNCE_S + self._build_gate.take())
             self._dirty.clear()
             began = time.monotonic()
             self._publish()
-            took_s = time.monotonic() - began
-            metrics.build_seconds.observe(took_s)
-            await asyncio.sleep(min(BUILD_PAUSE_RATIO * took_s, MAX_BUILD_PAUSE_S))
+            metrics.build_seconds.observe(time.monotonic() - began)
 
     def _publish(self) -> None:
         endpoints = self._aggregator.endpoints()
