@@ -7,17 +7,17 @@ from typing import Any, Final
 
 BEST_EFFORT_TIMEOUT_S: Final = 2.0
 CANCEL_RETRY_INTERVAL_S: Final = 1.0
+GROUP_CANCEL_INTERVAL_S: Final = 5.0
+"""Longer than the cleanup that a task of a group may have to finish."""
 
 
 async def run_until_first_exit(*coroutines: Coroutine[Any, Any, None]) -> None:
-    """Run all until the first one ends; cancel the others, and raise the error of the first."""
+    """Run all until the first one ends; cancel the others until they end; raise the first error."""
     tasks = [asyncio.create_task(piece) for piece in coroutines]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel_until_done(tasks, GROUP_CANCEL_INTERVAL_S)
     for task in done:
         task.result()
 
@@ -29,11 +29,13 @@ async def best_effort(cleanup: Coroutine[Any, Any, None]) -> None:
             await cleanup
 
 
-async def cancel_until_done(tasks: Collection["asyncio.Task[None]"]) -> None:
+async def cancel_until_done(
+    tasks: Collection["asyncio.Task[None]"], interval_s: float = CANCEL_RETRY_INTERVAL_S
+) -> None:
     """Cancel all tasks until each has ended: the Mongo driver may swallow a cancellation."""
     running = {task for task in tasks if not task.done()}
     while running:
         for task in running:
             task.cancel()
-        _, running = await asyncio.wait(running, timeout=CANCEL_RETRY_INTERVAL_S)
+        _, running = await asyncio.wait(running, timeout=interval_s)
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,6 +1,7 @@
 """Several pieces of work as one."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
@@ -44,6 +45,22 @@ async def test_cancelling_the_group_ends_every_task_even_when_a_cleanup_fails() 
     async with asyncio.timeout(tasks.BEST_EFFORT_TIMEOUT_S + 1):
         await asyncio.gather(whole, return_exceptions=True)
     assert whole.cancelled()
+
+
+@in_virtual_time
+async def test_a_task_that_swallows_a_cancellation_does_not_hold_up_the_group() -> None:
+    async def deaf() -> None:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(3600)
+        await asyncio.sleep(3600)
+
+    async def failing() -> None:
+        await asyncio.sleep(1)
+        raise RuntimeError("broken")
+
+    async with asyncio.timeout(2 * tasks.GROUP_CANCEL_INTERVAL_S):
+        with pytest.raises(RuntimeError, match="broken"):
+            await run_until_first_exit(deaf(), failing())
 
 
 @in_virtual_time
