@@ -72,7 +72,9 @@ def start_without_broker(topology: Topology, steps: StepProgress, *, stores_only
     with steps.step("stores: MongoDB, Redis Cluster, mailbox") as detail:
         start_each(client, stack.in_stage(StartStage.MAPPER))
         wait_for_processes(stack, client, stack.in_stage(StartStage.MAPPER), detail, probe_process)
-        start_each(client, [*stores, *(brokers if rabbit.is_formed(topology) else brokers[:1])])
+        first_brokers = brokers if rabbit.is_formed(topology) else brokers[:1]
+        # Where the queues are there already, the broker boots last: it takes a core for seconds.
+        start_each(client, stores if prepared.have_queues() else [*stores, *first_brokers])
         # The gateway's libraries take a second to load, in which the stores start.
         _write_service_files(stack.topology)
         wait_for_processes(stack, client, stores, detail, probe_ports)

@@ -68,6 +68,8 @@ class EventPublisher:
         """
         if self._pinging is None or self._pinging.done():
             self._pinging = self._in_thread(self._ping)
+            # Nobody may be there any more to hear of a failure.
+            self._pinging.add_done_callback(lambda done: done.cancelled() or done.exception())
         await asyncio.shield(self._pinging)
 
     async def close(self) -> None:
