@@ -90,6 +90,7 @@ def start_without_broker(topology: Topology, steps: StepProgress, *, stores_only
         with steps.step("control plane, services and gateway") as detail:
             start_each(client, later)
             wait_for_processes(stack, client, later, detail, probe_process)
+    start_each(client, first_brokers)
     if watching := stack.in_stage(StartStage.OBSERVERS):
         # Last, so that they see no start of the others as an outage.
         with steps.step("Prometheus and Alertmanager") as detail:
