@@ -109,6 +109,13 @@ def test_up_on_a_running_stack_starts_what_is_down_and_leaves_the_rest_alone(sta
     assert stack.state("mongo-s1").pid == pid
 
 
+def test_up_boots_a_broker_that_is_down_and_does_not_wait_for_it(stack: StackHandle) -> None:
+    stack.stop("rabbit")
+    running = lifecycle.start_without_broker(stack.topology, StepProgress())
+    lifecycle.finish_new_broker(running, StepProgress())
+    stack.await_ready("rabbit")
+
+
 def test_a_service_user_reaches_its_own_database_and_no_other(stack: StackHandle) -> None:
     shard = stack.topology.shards[0]
     password = stack.credentials.services["user"].mongo_password
