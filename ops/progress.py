@@ -45,3 +45,15 @@ class StepProgress:
 
     def _line(self, mark: str, text: str) -> None:
         console.print(f"[dim]{self.elapsed_s:6.1f} s[/] {mark} {text}", soft_wrap=True)
+
+
+def count_in(detail: Callable[[str], None]) -> Callable[[int], None]:
+    """Return a function that adds to a count, which it passes to the detail of a step."""
+    count = 0
+
+    def add(more: int) -> None:
+        nonlocal count
+        count += more
+        detail(f"{count:,}")
+
+    return add

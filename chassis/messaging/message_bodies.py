@@ -75,6 +75,7 @@ def pack_messages(events: Iterable[OutgoingEvent]) -> list[OutgoingMessage]:
     last_of_type: dict[str, int] = {}
     last_of_slot: dict[int, int] = {}
     for event in events:
+        # Not before the message that has the slot's last event, which is sent earlier.
         place = last_of_type.get(event.type, -1)
         if place < last_of_slot.get(event.slot, 0) or not messages[place].has_space_for(event):
             place = len(messages)

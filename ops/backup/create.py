@@ -18,7 +18,7 @@ from ops.backup.shard_copy import ShardCopy, open_shard_copy
 from ops.cluster import Cluster
 from ops.errors import OpsError
 from ops.migration.slot_map_editor import SlotMapEditor, edit_slot_map
-from ops.progress import StepProgress
+from ops.progress import StepProgress, count_in
 from ops.provision import AdminClient, open_admin_clients
 
 LOCK_OWNER: Final = "a backup on"
@@ -67,7 +67,7 @@ async def _create_backup(
         _require_still(editor)
         left_out = await _list_left_out(cluster, clients)
         with steps.step("documents") as detail:
-            report = _count_in(detail)
+            report = count_in(detail)
             copies = [
                 await closing.enter_async_context(
                     open_shard_copy(ShardSource(name, clients[name], namespaces), folder, events_s, report)
@@ -134,14 +134,3 @@ async def _list_left_out(cluster: Cluster, clients: Mapping[str, AdminClient]) -
         str(each) for client in clients.values() for each in await find_undeclared(client, cluster.services)
     }
     return sorted(found)
-
-
-def _count_in(detail: Callable[[str], None]) -> Callable[[int], None]:
-    copied = 0
-
-    def report(more: int) -> None:
-        nonlocal copied
-        copied += more
-        detail(f"{copied:,}")
-
-    return report

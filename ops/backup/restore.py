@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +22,7 @@ from ops.cluster import Cluster
 from ops.errors import OpsError
 from ops.migration.batch import Namespace
 from ops.migration.slot_map_editor import SlotMapEditor, edit_slot_map
-from ops.progress import StepProgress
+from ops.progress import StepProgress, count_in
 from ops.provision import AdminClient, open_admin_clients, prepare_stores, provision_collections
 
 RESTORE_COLLECTION: Final = "restores"
@@ -93,9 +93,9 @@ async def _load(
             await _recreate_collections(shards, specs)
         loader = Loader(shards, editor.slot_map, folder)
         with steps.step("documents") as detail:
-            await loader.load_documents(manifest, _count_in(detail))
+            await loader.load_documents(manifest, count_in(detail))
         with steps.step("changes during the backup, and its events") as detail:
-            await loader.load_changes(manifest, _count_in(detail))
+            await loader.load_changes(manifest, count_in(detail))
         with steps.step("numbers of documents"):
             require_counts(manifest, await _count_documents(shards, manifest))
 
@@ -192,14 +192,3 @@ async def _record_end(cluster: Cluster) -> None:
 
 def _records(client: AdminClient) -> AsyncCollection[dict[str, Any]]:
     return client[CLUSTER_DATABASE].get_collection(RESTORE_COLLECTION, write_concern=WriteConcern("majority"))
-
-
-def _count_in(detail: Callable[[str], None]) -> Callable[[int], None]:
-    loaded = 0
-
-    def report(more: int) -> None:
-        nonlocal loaded
-        loaded += more
-        detail(f"{loaded:,}")
-
-    return report
