@@ -1,7 +1,6 @@
 """`ic slo`: show the rest of each error budget, and how fast it burns."""
 
 import json
-import re
 from dataclasses import asdict
 from typing import Annotated
 
@@ -9,8 +8,8 @@ import typer
 from rich.table import Table
 
 from ops.console import console
-from ops.errors import OpsError
 from ops.options import DEFAULT_STACK, AsJson, StackName, open_chosen_cluster
+from ops.prometheus import check_prometheus_url
 from ops.slo.budgets import BudgetStatus, read_budgets
 
 MIN_LEFT_UNMARKED = 0.25
@@ -34,19 +33,13 @@ def slo(
     from ops.slo.objectives import load_objectives  # noqa: PLC0415
 
     window = load_objectives().window
-    url = _check_url(prometheus) if prometheus else open_chosen_cluster(stack).prometheus_url
+    url = check_prometheus_url(prometheus) if prometheus else open_chosen_cluster(stack).prometheus_url
     budgets = read_budgets(url, window)
     if as_json:
         rows = [asdict(each) for each in budgets]
         print(json.dumps({"prometheus": url, "window": window, "budgets": rows}, indent=2))
         return
     console.print(_table(url, window, budgets))
-
-
-def _check_url(url: str) -> str:
-    if not re.fullmatch(r"https?://[^\s/]+\S*", url):
-        raise OpsError(f"--prometheus takes a URL such as http://localhost:9090, not '{url}'")
-    return url
 
 
 def _table(url: str, window: str, budgets: list[BudgetStatus]) -> Table:

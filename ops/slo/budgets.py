@@ -1,19 +1,12 @@
 """The error budgets as a Prometheus with the recording rules knows them."""
 
-import http.client
-import json
-import math
-import urllib.error
-import urllib.parse
-import urllib.request
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from ops.errors import OpsError
+from ops.prometheus import query_samples
 
-TIMEOUT_S: Final = 10.0
-MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024
 _LABELS: Final = ("objective", "service", "class")
 
 _Key = tuple[str, str, str]
@@ -62,10 +55,10 @@ def read_budgets(prometheus_url: str, window: str) -> list[BudgetStatus]:
         BudgetStatus(
             *key,
             target=round(1 - budgets[key], 9),
-            left=_left(_finite(burnt.get(key))),
-            burn_1h=_finite(burn_1h.get(key)),
-            burn_5m=_finite(burn_5m.get(key)),
-            events_1h=_finite(events.get(key)),
+            left=_left(burnt.get(key)),
+            burn_1h=burn_1h.get(key),
+            burn_5m=burn_5m.get(key),
+            events_1h=events.get(key),
         )
         for key in sorted(budgets)
     ]
@@ -76,32 +69,10 @@ def _left(burnt: float | None) -> float | None:
 
 
 def _query(prometheus_url: str, expression: str) -> dict[_Key, float]:
-    words = urllib.parse.urlencode({"query": expression})
-    url = f"{prometheus_url.rstrip('/')}/api/v1/query?{words}"
-    try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:  # noqa: S310 - checked by the caller
-            body = json.loads(answer.read(MAX_ANSWER_BYTES))
-        return dict(_samples(body["data"]["result"]))
-    except urllib.error.HTTPError as error:
-        raise OpsError(
-            f"the Prometheus at {prometheus_url} refuses: HTTP {error.code} {error.reason}"
-        ) from None
-    except (OSError, http.client.HTTPException) as error:
-        reason = getattr(error, "reason", None) or error
-        raise OpsError(
-            f"no Prometheus answers at {prometheus_url}: {reason}. Is the address right, and does it run? "
-            "A local stack has one after `ic up --observe`"
-        ) from None
-    except (ValueError, KeyError, TypeError):
-        raise OpsError(f"what answers at {prometheus_url} is no Prometheus") from None
+    samples = query_samples(prometheus_url, expression)
+    return {_key(sample.labels): sample.value for sample in samples}
 
 
-def _samples(result: Iterable[dict[str, Any]]) -> Iterable[tuple[_Key, float]]:
-    for series in result:
-        objective, service, class_ = (series["metric"].get(label, "") for label in _LABELS)
-        yield (objective, service, class_), float(series["value"][1])
-
-
-def _finite(value: float | None) -> float | None:
-    """Return None instead of NaN: without events there is no ratio."""
-    return value if value is not None and math.isfinite(value) else None
+def _key(labels: Mapping[str, str]) -> _Key:
+    objective, service, class_ = (labels.get(label, "") for label in _LABELS)
+    return objective, service, class_
