@@ -77,6 +77,11 @@ def alertmanager() -> Path:
     return _path_of_package("prometheus-alertmanager")
 
 
+def rsyslogd() -> Path:
+    """Return rsyslog's server: one on the PATH, or where apt installs it."""
+    return Path(shutil.which("rsyslogd") or "/usr/sbin/rsyslogd")
+
+
 def install_missing_packages(say: Callable[[str], None], *, observe: bool = False) -> list[str]:
     """Install the apt packages that this machine lacks; return their names.
 
@@ -153,14 +158,20 @@ def _install_packages(packages: list[str], say: Callable[[str], None]) -> None:
 
 def missing_packages(*, observe: bool = False) -> list[str]:
     """Return the apt packages whose programs or libraries are not on this machine."""
-    observers = ("prometheus", "prometheus-alertmanager") if observe else ()
-    packages = [name for name in observers if not shutil.which(name)]
+    packages = _missing_observers() if observe else []
     if not shutil.which("redis-server"):
         packages.append("redis-server")
     if not (RABBITMQ_HOME / "rabbitmq-server").exists() or not shutil.which("epmd"):
         packages.append("rabbitmq-server")
     if _lacks_library(mongod(), "libcurl"):
         packages.append("libcurl4")
+    return packages
+
+
+def _missing_observers() -> list[str]:
+    packages = [name for name in ("prometheus", "prometheus-alertmanager") if not shutil.which(name)]
+    if not rsyslogd().exists() or not any(Path("/usr/lib").glob("*/rsyslog/omelasticsearch.so")):
+        packages += ["rsyslog", "rsyslog-elasticsearch"]
     return packages
 
 

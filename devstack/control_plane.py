@@ -1,7 +1,6 @@
 """The control plane of a stack, and the settings that make other processes members of its mesh."""
 
 import json
-import os
 import sys
 from collections.abc import Mapping
 from itertools import product
@@ -15,13 +14,13 @@ from devstack.paths import DESCRIPTORS
 from devstack.probes import probe_http
 from devstack.process import StackProcess, StartStage
 from devstack.region import StackRegion
+from devstack.telemetry import telemetry_environment
 from devstack.topology import Topology
 from devstack.topology_parts import LOOPBACK
 from ops.service_names import SERVICES
 
 CONTROL_PLANE_PROCESS: Final = "control-plane"
 SERVICE_ROLES: Final = ("serve", "work")
-INHERITED_VARIABLES: Final = ("IC_OTLP_ENDPOINT", "IC_TRACE_SAMPLE_RATIO", "IC_LOG_LEVEL")
 MAX_CONCURRENT_CALLS: Final = 400
 """Calls to a service from one gateway: as many as one instance answers within a second."""
 STREAMING_SERVICE: Final = "notification"
@@ -80,7 +79,7 @@ def _process_environment(topology: Topology) -> dict[str, str]:
         "IC_GATEWAY_PAGES": str(topology.etc_folder),
         "PYTHONDONTWRITEBYTECODE": "",
         "PYTHONUNBUFFERED": "",
-        **{name: os.environ[name] for name in INHERITED_VARIABLES if os.environ.get(name)},
+        **telemetry_environment(topology),
     }
 
 

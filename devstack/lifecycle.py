@@ -27,6 +27,7 @@ from devstack.supervisor import (
     start_supervisor,
     write_supervisor_config,
 )
+from devstack.toolbox.tools import install_log_store
 from devstack.topology import Topology
 from ops import provision
 from ops.errors import OpsError
@@ -59,6 +60,8 @@ def start_without_broker(topology: Topology, steps: StepProgress, *, stores_only
     if binaries.missing_packages(observe=observe):
         with steps.step("system packages"):
             binaries.install_missing_packages(steps.note, observe=observe)
+    if observe:
+        install_log_store()
     with steps.step("stubs"):
         stubs.build_generated_stubs()
     stack = Stack.assemble(topology, stores_only=stores_only)
@@ -76,7 +79,7 @@ def start_without_broker(topology: Topology, steps: StepProgress, *, stores_only
         # Where the queues are there already, the broker boots last: it takes a core for seconds.
         start_each(client, stores if prepared.have_queues() else [*stores, *first_brokers])
         # The gateway's libraries take a second to load, in which the stores start.
-        _write_service_files(stack.topology)
+        _write_service_files(stack)
         wait_for_processes(stack, client, stores, detail, probe_ports)
         cluster.prepare_stores()
         if not prepared.have_collections():
@@ -93,7 +96,7 @@ def start_without_broker(topology: Topology, steps: StepProgress, *, stores_only
     start_each(client, first_brokers)
     if watching := stack.in_stage(StartStage.OBSERVERS):
         # Last, so that they see no start of the others as an outage.
-        with steps.step("Prometheus and Alertmanager") as detail:
+        with steps.step("Prometheus, Alertmanager and log store") as detail:
             start_each(client, watching)
             wait_for_processes(stack, client, watching, detail, probe_process)
     return stack
@@ -168,11 +171,12 @@ def _write_store_files(stack: Stack) -> None:
     write_supervisor_config(topology, stack.processes)
 
 
-def _write_service_files(topology: Topology) -> None:
+def _write_service_files(stack: Stack) -> None:
+    topology = stack.topology
     service_keys.ensure_service_keys(topology, [*topology.services, OPERATOR_SERVICE])
     control_plane.write_mesh_files(topology)
     rate_limiter.write_rate_limits(topology)
-    observers.write_observer_files(topology)
+    observers.write_observer_files(topology, stack.processes)
     importlib.import_module("devstack.edge_config").write_gateway_files(topology)
 
 

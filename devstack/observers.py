@@ -1,10 +1,12 @@
-"""Prometheus and Alertmanager of a stack that was started with `--observe`.
+"""What observes a stack that was started with `--observe`: Prometheus, Alertmanager, trace and log store.
 
-They obey the rules and the routes that other clusters have (`ops/`), with the stack's own addresses: mails go
-to its mailbox, and calls to PagerDuty and Slack only where the environment names an address for them.
+Prometheus and Alertmanager obey the rules and the routes that other clusters have (`ops/`), with the stack's
+own addresses: mails go to its mailbox, and calls to PagerDuty and Slack only where the environment names an
+address for them.
 """
 
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +15,7 @@ import yaml
 
 from devstack import binaries
 from devstack.credentials import write_private_file
+from devstack.log_store.processes import LOG_STORE_PROCESS, log_store_processes, write_shipper_file
 from devstack.probes import probe_http
 from devstack.process import StackProcess, StartStage
 from devstack.supervisor import SupervisorClient
@@ -24,6 +27,7 @@ from ops.slo.files import SLO_RULES_FILE
 
 PROMETHEUS_PROCESS: Final = "prometheus"
 ALERTMANAGER_PROCESS: Final = "alertmanager"
+TRACES_PROCESS: Final = "traces"
 PAGERDUTY_VARIABLE: Final = "IC_PAGERDUTY_URL"
 SLACK_VARIABLE: Final = "IC_SLACK_URL"
 ALERTMANAGER_FILE: Final = REPO / "ops" / "alertmanager.yaml"
@@ -38,11 +42,13 @@ _LOCAL_PAGERDUTY_KEY: Final = "0" * 32
 
 
 def observer_processes(topology: Topology) -> list[StackProcess]:
-    """Return both processes, or none."""
+    """Return the processes, or none."""
     if not topology.observe:
         return []
     ports = topology.observers
     return [
+        *log_store_processes(topology),
+        _trace_store_process(topology),
         _observer_process(
             ALERTMANAGER_PROCESS,
             ports.alertmanager,
@@ -66,16 +72,22 @@ def observer_processes(topology: Topology) -> list[StackProcess]:
 
 
 def observer_urls(topology: Topology) -> dict[str, str]:
-    """Return the addresses of both, by name."""
+    """Return the addresses of those with an HTTP API, by name."""
     ports = topology.observers
-    named = {PROMETHEUS_PROCESS: ports.prometheus, ALERTMANAGER_PROCESS: ports.alertmanager}
+    named = {
+        PROMETHEUS_PROCESS: ports.prometheus,
+        ALERTMANAGER_PROCESS: ports.alertmanager,
+        TRACES_PROCESS: ports.traces,
+        LOG_STORE_PROCESS: ports.logs,
+    }
     return {name: f"http://{LOOPBACK}:{port}" for name, port in named.items()}
 
 
-def write_observer_files(topology: Topology) -> None:
-    """Write the configuration of both, if the stack has them."""
+def write_observer_files(topology: Topology, processes: Iterable[StackProcess]) -> None:
+    """Write the configuration of those that watch these processes, if the stack has them."""
     if not topology.observe:
         return
+    write_shipper_file(topology, processes)
     _prometheus_path(topology).write_text(yaml.safe_dump(prometheus_config(topology), sort_keys=False))
     keys = {"pagerduty-key": _LOCAL_PAGERDUTY_KEY, "slack-url": os.environ.get(SLACK_VARIABLE, "")}
     for name, key in keys.items():
@@ -85,9 +97,9 @@ def write_observer_files(topology: Topology) -> None:
 
 
 def reload_observers(processes: Iterable[StackProcess], client: SupervisorClient) -> None:
-    """Have those that run read their configuration again."""
+    """Have Prometheus and Alertmanager, where they run, read their configuration again."""
     states = client.states()
-    for process in (each for each in processes if each.stage is StartStage.OBSERVERS):
+    for process in (each for each in processes if each.name in {PROMETHEUS_PROCESS, ALERTMANAGER_PROCESS}):
         if process.name in states and states[process.name].is_running:
             client.signal(process.supervised_name, "HUP")
 
@@ -151,6 +163,20 @@ def alertmanager_config(topology: Topology, environment: Mapping[str, str]) -> d
     for route in (config["route"], *config["route"]["routes"]):
         route.update(_GROUP_TIMES)
     return config
+
+
+def _trace_store_process(topology: Topology) -> StackProcess:
+    otlp, http = topology.observers.otlp, topology.observers.traces
+    ports = ("--otlp", str(otlp), "--http", str(http))
+    folder = topology.data_folder / TRACES_PROCESS
+    return StackProcess(
+        name=TRACES_PROCESS,
+        # Before those that export to it.
+        stage=StartStage.CONTROL,
+        command=(sys.executable, "-m", "devstack.traces", *ports, "--data", str(folder)),
+        ports={"otlp": otlp, "http": http},
+        probe=lambda: probe_http(http, "/health"),
+    )
 
 
 def _observer_process(name: str, port: int, *command: str) -> StackProcess:

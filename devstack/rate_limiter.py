@@ -1,6 +1,5 @@
 """The rate limiter of a stack, and its limits."""
 
-import os
 import re
 import sys
 from collections.abc import Iterator
@@ -12,13 +11,13 @@ import gateway.ratelimit
 from devstack.credentials import Credentials
 from devstack.probes import probe_http
 from devstack.process import StackProcess, StartStage
+from devstack.telemetry import telemetry_environment
 from devstack.topology import Topology
 from devstack.topology_parts import LOOPBACK
 
 RATE_LIMITER_PROCESS: Final = "rate-limiter"
 LIFTED_LIMITS_FACTOR: Final = 1_000
 """The factor of the usual limits that is enough for one user who does the work of many."""
-INHERITED_VARIABLES: Final = ("IC_OTLP_ENDPOINT", "IC_TRACE_SAMPLE_RATIO", "IC_LOG_LEVEL")
 _DEFAULT_LIMITS_FOLDER: Final = Path(gateway.ratelimit.__file__).with_name("config")
 _REQUESTS_PER_UNIT: Final = re.compile(r"(?<=requests_per_unit: )\d+")
 
@@ -72,5 +71,5 @@ def _process_environment(topology: Topology, credentials: Credentials) -> dict[s
         "IC_REDIS_PASSWORD": credentials.redis_password,
         "PYTHONDONTWRITEBYTECODE": "",
         "PYTHONUNBUFFERED": "",
-        **{name: os.environ[name] for name in INHERITED_VARIABLES if os.environ.get(name)},
+        **telemetry_environment(topology),
     }

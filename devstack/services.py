@@ -1,7 +1,6 @@
 """The six services, each in both roles, with their environment."""
 
 import json
-import os
 import sys
 from functools import partial
 
@@ -10,14 +9,12 @@ from devstack.credentials import Credentials, service_jwks_path, service_key_pat
 from devstack.probes import probe_http
 from devstack.process import StackProcess, StartStage
 from devstack.region import StackRegion
+from devstack.telemetry import telemetry_environment
 from devstack.topology import Topology
 from devstack.topology_parts import LOOPBACK
 from ops.service_names import SERVICES
 
 SERVICE_ROLES = ("serve", "work")
-INHERITED_VARIABLES = {"IC_OTLP_ENDPOINT": None, "IC_TRACE_SAMPLE_RATIO": None, "IC_LOG_LEVEL": "INFO"}
-"""Variables that a caller may set for all services, with their defaults; one without a default is passed on
-only when set."""
 
 
 def service_processes(topology: Topology, credentials: Credentials) -> list[StackProcess]:
@@ -67,13 +64,8 @@ def service_environment(
         # and the services flush their log themselves.
         "PYTHONDONTWRITEBYTECODE": "",
         "PYTHONUNBUFFERED": "",
-        **_inherited_variables(),
+        **telemetry_environment(topology),
     }
-
-
-def _inherited_variables() -> dict[str, str]:
-    values = {name: os.environ.get(name, default) for name, default in INHERITED_VARIABLES.items()}
-    return {name: value for name, value in values.items() if value}
 
 
 def _service_process(

@@ -79,7 +79,7 @@ class Topology(FrozenRecord):
     faults: bool = False
     """Whether a proxy is in front of the stores, which can delay, hold back or cut their traffic."""
     observe: bool = False
-    """Whether Prometheus and Alertmanager run, and the broker exports metrics."""
+    """Whether Prometheus, Alertmanager, trace store and log store run, and the broker exports metrics."""
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -227,9 +227,23 @@ class Topology(FrozenRecord):
     def observers(self) -> ObserverPorts:
         """The ports of those that observe the stack."""
         if self.name == DEFAULT_STACK:
-            return ObserverPorts(prometheus=9090, alertmanager=9093, rabbit=15692)
+            return ObserverPorts(
+                prometheus=9090,
+                alertmanager=9093,
+                rabbit=15692,
+                otlp=4317,
+                traces=16686,
+                logs=9200,
+            )
         first = self.gateway + 191
-        return ObserverPorts(prometheus=first, alertmanager=first + 1, rabbit=first + 2)
+        return ObserverPorts(
+            prometheus=first,
+            alertmanager=first + 1,
+            rabbit=first + 2,
+            otlp=first + 3,
+            traces=first + 4,
+            logs=first + 5,
+        )
 
     @property
     def store_faults_file(self) -> Path:
@@ -286,7 +300,7 @@ class Topology(FrozenRecord):
             yield self.fault_proxy_ops
             yield from map(self.listen_port, self.store_ports())
         if self.observe:
-            yield from (self.observers.prometheus, self.observers.alertmanager, self.observers.rabbit)
+            yield from self.observers.all()
 
 
 def documented_stack(root: Path, shape: StackShape) -> Topology:

@@ -1,6 +1,6 @@
 """Parts of a stack's record: its shape, its shards, and the ports of other stores and processes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, Self
 
 from pydantic import BaseModel, ConfigDict
@@ -70,11 +70,18 @@ class MailboxPorts(FrozenRecord):
 
 
 class ObserverPorts(FrozenRecord):
-    """Prometheus, Alertmanager, and the broker's metrics."""
+    """Prometheus, Alertmanager, the broker's metrics, the trace store and the log store."""
 
     prometheus: int
     alertmanager: int
     rabbit: int
+    otlp: int
+    traces: int
+    logs: int
+
+    def all(self) -> Iterator[int]:
+        """Yield every port."""
+        yield from self.model_dump().values()
 
 
 class StackShard(FrozenRecord):

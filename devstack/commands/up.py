@@ -49,7 +49,9 @@ def up(
     observe: Annotated[
         bool | None,
         typer.Option(
-            "--observe/--no-observe", help="Run Prometheus and Alertmanager, or not; kept.", show_default="no"
+            "--observe/--no-observe",
+            help="Run Prometheus, Alertmanager, trace and log store, or not; kept.",
+            show_default="no",
         ),
     ] = None,
     no_seed: Annotated[bool, typer.Option("--no-seed", help="Leave the stores empty.")] = False,

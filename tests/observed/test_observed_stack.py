@@ -108,3 +108,22 @@ def test_status_lists_the_observers(stack: StackHandle) -> None:
     ready = {each["name"]: each["ready"] for each in shown["processes"]}
     assert ready["prometheus"]
     assert ready["alertmanager"]
+
+
+def test_the_overview_shows_every_component_and_queue(
+    stack: StackHandle, prometheus: PrometheusClient
+) -> None:
+    wait_until_blocking(lambda: prometheus.query("http_requests_total"), "requests to be counted")
+    command = [str(REPO / ".venv/bin/ic"), "dash", "--stack", stack.topology.name]
+    shown = json.loads(subprocess.run([*command, "--json"], check=True, capture_output=True).stdout)
+
+    components = {each["name"]: each for each in shown["components"]}
+    assert {"auth-serve", "analytics-work", "gateway", "rate-limiter", "rabbit"} <= set(components)
+    assert components["internship-serve"]["processes"] == 1
+    assert components["internship-serve"]["calls"] > 0
+    assert components["internship-serve"]["p99"] > 0
+    assert {"email-notifications", "search-indexing"} <= {each["name"] for each in shown["queues"]}
+    assert "4xx" in shown["requests"]
+    table = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert "internship-serve" in table
+    assert "error budgets" in table
