@@ -50,6 +50,7 @@ def list_suites(fuzz_minutes: float = 30.0, stack: str = "thorough") -> tuple[Th
         ("resilience", "two regions, TLS, stores that hang", ("tests/resilience",)),
         ("replicas", "primaries killed, secondaries read", ("tests/replicas",)),
         ("growth", "shards added and slots moved under load", ("tests/growth",)),
+        ("clients", "clients generated in other languages", ("tests/e2e",)),
         ("load", "load tests under the usual rate limits", ("tests/integration/load",)),
         ("observed", "Prometheus and Alertmanager, drills from a fault to a call", ("tests/observed",)),
         ("chaos", "people at work while everything breaks", ("tests/chaos",)),

@@ -76,6 +76,7 @@ def journey_lines(output: str, opened: Json) -> None:
     assert json.loads(output.splitlines()[-1]) == {"title": opened["title"], **EXPECTED}
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(300)
 @pytest.mark.skipif(not tools.has_node(), reason="node and npm are not on the PATH")
 def test_a_typescript_client_compiles_and_makes_a_journey(

@@ -50,6 +50,7 @@ def test_the_printed_rules_are_those_that_protovalidate_ships(exported: Path) ->
     assert [field.number for field in printed.extension] == [field.number for field in original.extension]
 
 
+@pytest.mark.thorough
 @needs_node
 @pytest.mark.timeout(300)
 @pytest.mark.skipif(not tools.has_debian(), reason="the plugins for Go are packages of Debian")
@@ -75,6 +76,7 @@ def test_buf_generates_go_and_typescript_that_calls_the_gateway(exported: Path, 
     }
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(300)
 def test_the_python_package_runs_with_the_oldest_versions_that_it_admits(
     exported: Path, stack: StackHandle, tmp_path: Path

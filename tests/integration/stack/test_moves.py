@@ -187,7 +187,14 @@ def interrupt() -> None:
     raise InterruptionError
 
 
-@pytest.mark.parametrize("line", ["telling all", "following", "switched"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param("telling all", marks=pytest.mark.thorough),
+        pytest.param("following", marks=pytest.mark.thorough),
+        "switched",
+    ],
+)
 def test_a_move_that_was_interrupted_is_finished(
     stack: LocalCluster, line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -222,6 +229,7 @@ def test_a_fence_left_by_a_killed_migration_is_lifted_by_the_one_that_resumes(st
     assert status.find_shard_problems(stack) == []
 
 
+@pytest.mark.thorough
 def test_a_fence_left_by_a_killed_migration_is_lifted_when_nobody_resumes(stack: LocalCluster) -> None:
     command = [sys.executable, "-m", "tests.killed_migration", str(stack.topology.path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as killed:
@@ -239,6 +247,7 @@ def test_a_fence_left_by_a_killed_migration_is_lifted_when_nobody_resumes(stack:
     assert status.find_shard_problems(stack) == []
 
 
+@pytest.mark.thorough
 def test_a_fence_that_a_migration_could_not_lift_is_lifted_after_it(stack: LocalCluster) -> None:
     async def fail(*_: object) -> None:
         raise OpsError("a shard does not answer")
@@ -300,6 +309,7 @@ def test_a_move_is_taken_back_until_it_is_switched(stack: LocalCluster) -> None:
         operator_actions.resume_migration(stack, wait_for_line)
 
 
+@pytest.mark.thorough
 def test_what_was_taken_back_in_part_can_be_resumed(stack: LocalCluster) -> None:
     with pytest.raises(InterruptionError):
         operator_actions.move_slots(stack, MOVED, "s2", at("following", interrupt))
@@ -351,6 +361,7 @@ async def _nothing(_: object) -> None:
     """Do nothing: a step that changes nothing."""
 
 
+@pytest.mark.thorough
 def test_a_fence_that_a_process_does_not_confirm_is_lifted_and_tried_again(stack: LocalCluster) -> None:
     with shard(stack, "s1") as s1:
         maps, members = (

@@ -106,12 +106,18 @@ def calls(minutes: int, *, each_minute: float, failed: float) -> dict[str, str]:
 
 
 def rules_of_one(labels: dict[str, str], folder: Path) -> Path:
-    """Write the rules with the indicator of these labels only: with all of them days take long to replay."""
+    """Write the rules with the indicator of these labels only, and without the budget's window.
+
+    With all of it days take long to replay; no alert asks for the window.
+    """
     document = yaml.safe_load(SLO_RULES_FILE.read_text())
     indicators = document["groups"][0]
     kept = [rule for rule in indicators["rules"] if rule["labels"] == labels]
     assert kept
     indicators["rules"] = kept
+    for group in document["groups"]:
+        group["rules"] = [rule for rule in group["rules"] if TABLE.window not in rule.get("record", "")]
+    assert TABLE.window not in str(document)
     path = folder / "rules.yaml"
     path.write_text(yaml.safe_dump(document, sort_keys=False))
     return path

@@ -22,6 +22,7 @@ RPCS = edge_rpcs()
 CACHEABLE = [rpc for rpc in RPCS if rpc.policy.shared_cache_s]
 
 
+@cache
 def _rules(phase: str) -> list[dict[str, Any]]:
     rulesets = cloudflare.build_terraform()["resource"]["cloudflare_ruleset"].values()
     [ruleset] = [each for each in rulesets if each["phase"] == phase]
