@@ -83,7 +83,7 @@ function chooseListing(context, events, done) {
 function chooseQuery(context, events, done) {
   const words = pick(context.vars.titles).split(/\s+/).slice(0, MAX_QUERY_WORDS).join(" ");
   context.vars.query = $randomInt(0, 1) ? misspell(words) : words;
-  context.vars.typed = words.slice(0, 4);
+  context.vars.typed = Array.from(words).slice(0, 4).join("");
   return done();
 }
 
@@ -130,14 +130,12 @@ function pick(values) {
 
 /** Swap two letters of the first long word. */
 function misspell(words) {
-  return words
-    .split(" ")
-    .map((word, i, all) =>
-      i === all.findIndex((each) => each.length >= MIN_MISSPELT_LETTERS)
-        ? word.slice(0, 2) + word[3] + word[2] + word.slice(4)
-        : word,
-    )
-    .join(" ");
+  const all = words.split(" ").map((word) => Array.from(word));
+  const long = all.find((word) => word.length >= MIN_MISSPELT_LETTERS);
+  if (long) {
+    [long[2], long[3]] = [long[3], long[2]];
+  }
+  return all.map((word) => word.join("")).join(" ");
 }
 
 module.exports = {

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from google.protobuf.message import Message
 from pymongo.monitoring import CommandListener
@@ -19,6 +19,9 @@ from tests.stack import StackHandle
 
 M = TypeVar("M", bound=Message)
 
+PATIENCE_S: Final = 30.0
+"""On a busy machine a store may not answer for seconds, though no test means it to be down."""
+
 
 @asynccontextmanager
 async def own_databases(
@@ -33,7 +36,9 @@ async def own_databases(
     name = f"ic_{service}_test_{secrets.token_hex(4)}"
     slot_map = SlotMap.load(stack.topology.slot_map_file)
     password = stack.credentials.mongo_admin_password
-    shards = Shards(slot_map, name, "admin", password, clock=clock, listeners=listeners)
+    shards = Shards(
+        slot_map, name, "admin", password, clock=clock, listeners=listeners, patience_s=PATIENCE_S
+    )
     try:
         for shard in shards.all_shards():
             await provision_collections(shard.db.client, name, collections)

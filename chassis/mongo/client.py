@@ -23,10 +23,10 @@ T = TypeVar("T")
 
 MAX_POOL_SIZE: Final = 32
 """Connections to one shard; at about 1 ms an operation, more would only queue on the server."""
-SELECTION_TIMEOUT_S: Final = 2.0
 ELECTION_TIMEOUT_S: Final = 8.0
 """How long an election may take before operations fail, if there are secondaries to vote."""
-CONNECT_TIMEOUT_S: Final = 2.0
+PATIENCE_S: Final = 2.0
+"""How long a shard may not answer until operations fail, if nobody may be elected."""
 SOCKET_TIMEOUT_S: Final = 30.0
 HEARTBEAT_INTERVAL_S: Final = 1.0
 """While a shard is down no operation queries the driver's view of it, so heartbeats have to be frequent."""
@@ -52,6 +52,7 @@ class ShardClient(AsyncMongoClient[Document]):
     set changes, as it does with each heartbeat and each network error.
     """
 
+    patience_s: float = PATIENCE_S
     _seen_topology: TopologyDescription | None = None
     _primary: Server | None = None
 
@@ -87,7 +88,7 @@ class ShardClient(AsyncMongoClient[Document]):
 
     def _selection_timeout_s(self) -> float:
         may_elect = self.topology_description.has_readable_server(pymongo.ReadPreference.SECONDARY)
-        return ELECTION_TIMEOUT_S if may_elect else SELECTION_TIMEOUT_S
+        return max(ELECTION_TIMEOUT_S, self.patience_s) if may_elect else self.patience_s
 
 
 def _takes_primary(selector: Any) -> bool:
@@ -96,10 +97,19 @@ def _takes_primary(selector: Any) -> bool:
 
 
 def connect_shard(
-    uri: str, database: str, user: str, password: str, listeners: Sequence[CommandListener]
+    uri: str,
+    database: str,
+    user: str,
+    password: str,
+    listeners: Sequence[CommandListener],
+    *,
+    patience_s: float = PATIENCE_S,
 ) -> ShardClient:
-    """Return a client of the shard at `uri` that connects on first use; writes wait for the majority."""
-    return ShardClient(
+    """Return a client of the shard at `uri` that connects on first use; writes wait for the majority.
+
+    A shard that does not answer for `patience_s` seconds counts as down.
+    """
+    client = ShardClient(
         uri,
         username=user,
         password=password,
@@ -108,8 +118,8 @@ def connect_shard(
         tz_aware=True,
         tzinfo=UTC,
         maxPoolSize=MAX_POOL_SIZE,
-        connectTimeoutMS=_milliseconds(CONNECT_TIMEOUT_S),
-        serverSelectionTimeoutMS=_milliseconds(ELECTION_TIMEOUT_S),
+        connectTimeoutMS=_milliseconds(patience_s),
+        serverSelectionTimeoutMS=_milliseconds(max(ELECTION_TIMEOUT_S, patience_s)),
         socketTimeoutMS=_milliseconds(SOCKET_TIMEOUT_S),
         heartbeatFrequencyMS=_milliseconds(HEARTBEAT_INTERVAL_S),
         retryReads=True,
@@ -117,6 +127,8 @@ def connect_shard(
         w="majority",
         event_listeners=list(listeners),
     )
+    client.patience_s = patience_s
+    return client
 
 
 def _milliseconds(seconds: float) -> int:

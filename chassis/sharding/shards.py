@@ -24,7 +24,7 @@ from chassis.clock import Clock, SystemClock
 from chassis.concurrency.tasks import cancel_until_done
 from chassis.errors import UNAVAILABLE_REASONS, DomainError
 from chassis.ids import SLOT_COUNT, slot_of
-from chassis.mongo.client import connect_shard
+from chassis.mongo.client import PATIENCE_S, connect_shard
 from chassis.sharding.shard import Shard, ShardPool
 from chassis.sharding.slot_map import SlotMap
 from chassis.sharding.slot_map_store import CLUSTER_DATABASE
@@ -54,7 +54,7 @@ class Shards:
     """All shards of the service database `database`, each with its own bounded pool of connections.
 
     They use the given slot map until another one is applied: see `SlotMapWatch`, which reads it from the
-    database `cluster`.
+    database `cluster`. A shard that does not answer for `patience_s` seconds counts as down.
     """
 
     def __init__(
@@ -67,9 +67,10 @@ class Shards:
         clock: Clock | None = None,
         listeners: Sequence[CommandListener] = (),
         cluster: str = CLUSTER_DATABASE,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         def open_pool(name: str, uri: str) -> ShardPool:
-            client = connect_shard(uri, database, user, password, listeners)
+            client = connect_shard(uri, database, user, password, listeners, patience_s=patience_s)
             return ShardPool(
                 name, uri, client, database=database, cluster=cluster, clock=clock or SystemClock()
             )

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from devstack.journey.client import ApiUser
+from devstack.journey.main_journey import sample_listing
+from devstack.seed.seeding import SEED_PASSWORD
 from devstack.topology import Topology
 from ops.paths import REPO
 from tests.stack import StackHandle, running_second_stack
@@ -34,6 +37,14 @@ class LoadedStack:
     def folder(self) -> Path:
         """Where the tools leave what they measured."""
         return self.topology.root / "load"
+
+    def publish(self, title: str) -> None:
+        """Open a listing of a seeded company; the sessions read its title as something to search for."""
+        owner = ApiUser(self.topology.public_url, self.topology.mailbox_url, "company-1@seed.example.com")
+        owner.log_in(SEED_PASSWORD)
+        listings = "/api/v1/internships"
+        draft = owner.post(listings, **sample_listing("load") | {"title": title, "questions": []})
+        assert owner.post(f"{listings}/{draft['id']}:publish")["title"] == title
 
     def load(self, *arguments: str) -> LoadRun:
         """Run `ic load` on it."""

@@ -45,6 +45,7 @@ def list_codes(counters: Counter[str], call: str) -> set[str]:
 
 
 def test_all_tools_keep_the_thresholds_and_their_counts_agree(stack: LoadedStack, tmp_path: Path) -> None:
+    stack.publish(title="研" * 150 + "😀" * 10)
     page = tmp_path / "load.html"
     run = stack.load("--seconds", str(SECONDS), *UNHURRIED, "--report", str(page))
     assert run.exit_code == 0, run.output

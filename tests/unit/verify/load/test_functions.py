@@ -151,6 +151,23 @@ def test_a_session_keeps_one_address_and_the_next_has_another() -> None:
     assert addresses[0] == addresses[1] != addresses[2]
 
 
+@needs_node
+@pytest.mark.parametrize("title", ["😀😀😀😀😀😀😀 研究", "研" * 160, "é", "Backend Intern (Go)"])
+def test_what_is_searched_for_is_whole_characters_of_a_title(title: str) -> None:
+    script = """
+    context.vars.titles = [process.env.TITLE];
+    print(Array.from({length: 20}, () => {
+      f.chooseQuery(context, {}, ended);
+      return [context.vars.query, context.vars.typed];
+    }))
+    """
+    for query, typed in evaluate(script, TITLE=title):
+        query.encode(), typed.encode()
+        assert sorted(query) == sorted(" ".join(title.split(" ")[:3]))
+        assert title.startswith(typed)
+        assert len(typed) == min(4, len(title))
+
+
 def test_every_function_that_the_scenarios_name_is_exported() -> None:
     exported = set(
         re.findall(r"^  ([$\w]+),$", FUNCTIONS_FILE.read_text().partition("module.exports")[2], re.M)
