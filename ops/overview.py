@@ -23,7 +23,7 @@ def _quantile(quantile: float, histogram: str, by: str = "") -> str:
 
 _CALLS: Final = "grpc_server_handled_total"
 _REQUESTS_BY_CLASS: Final = (
-    f'label_replace(rate(http_requests_total[{WINDOW}]), "status_class", "$1xx", "status_code", "(.).*")'
+    f'label_replace(rate(http_requests_total[{WINDOW}]), "status_class", "${{1}}xx", "status_code", "(.).*")'
 )
 _QUERIES: Final = {
     "calls": _rate(_CALLS, "job"),

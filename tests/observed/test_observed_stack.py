@@ -82,6 +82,7 @@ def test_the_series_of_commands_are_bounded_by_the_code(prometheus: PrometheusCl
     assert len(pairs) < 200
 
 
+@pytest.mark.timeout(1_000)
 def test_the_budgets_are_shown_with_what_is_left(stack: StackHandle, prometheus: PrometheusClient) -> None:
     wait_until_blocking(
         lambda: prometheus.query("slo:burn_rate:30d"), "the budgets to be known", within_s=900.0, every_s=2.0
