@@ -7,7 +7,8 @@ from devstack.topology import Topology
 from devstack.topology_parts import LOOPBACK
 
 OTLP_ENDPOINT_VARIABLE: Final = "IC_OTLP_ENDPOINT"
-INHERITED_VARIABLES: Final = (OTLP_ENDPOINT_VARIABLE, "IC_TRACE_SAMPLE_RATIO", "IC_LOG_LEVEL")
+TRACE_SAMPLE_RATIO_VARIABLE: Final = "IC_TRACE_SAMPLE_RATIO"
+INHERITED_VARIABLES: Final = (OTLP_ENDPOINT_VARIABLE, TRACE_SAMPLE_RATIO_VARIABLE, "IC_LOG_LEVEL")
 """Variables of the caller that apply to all processes."""
 
 

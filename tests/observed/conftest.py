@@ -11,6 +11,7 @@ import pytest
 
 from devstack.observers import PAGERDUTY_VARIABLE
 from devstack.rate_limiter import LIFTED_LIMITS_FACTOR
+from devstack.telemetry import OTLP_ENDPOINT_VARIABLE, TRACE_SAMPLE_RATIO_VARIABLE
 from tests.observed.pagerduty_receiver import PagerDutyReceiver
 from tests.observed.prometheus_client import PrometheusClient
 from tests.stack import StackHandle, running_second_stack
@@ -26,6 +27,9 @@ def pagerduty() -> Iterator[PagerDutyReceiver]:
 def stack(pagerduty: PagerDutyReceiver) -> Iterator[StackHandle]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(PAGERDUTY_VARIABLE, pagerduty.url)
+        # Those of the stack under test, which has no trace store.
+        for name in (OTLP_ENDPOINT_VARIABLE, TRACE_SAMPLE_RATIO_VARIABLE):
+            patch.delenv(name, raising=False)
         with running_second_stack("observed", observe=True, limits_times=LIFTED_LIMITS_FACTOR) as found:
             yield found
 

@@ -49,7 +49,7 @@ def test_a_trace_leads_from_the_gateway_to_the_worker(stack: StackHandle, trace_
         return {process["serviceName"] for process in processes}
 
     wait_until_blocking(
-        lambda: services() >= {"edge", "auth", "notification"}, "the spans of all services", within_s=60.0
+        lambda: services() >= {"gateway", "auth", "notification"}, "the spans of all services", within_s=60.0
     )
     (trace,) = _get(f"{url}/api/traces/{trace_id}")["data"]
     by_id = {span["spanID"]: span for span in trace["spans"]}

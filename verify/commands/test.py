@@ -19,6 +19,7 @@ import typer
 from devstack import lifecycle, stubs, topology
 from devstack.paths import STATE
 from devstack.rate_limiter import LIFTED_LIMITS_FACTOR
+from devstack.telemetry import OTLP_ENDPOINT_VARIABLE, TRACE_SAMPLE_RATIO_VARIABLE
 from devstack.topology import Topology
 from ops.console import console
 from ops.errors import OpsError
@@ -49,7 +50,6 @@ IN_TURN = (
 """Tests that stop processes or change the stack: in a whole run they follow the others on it."""
 REPORTS_FOLDER = STATE / "test"
 STACK_VARIABLE = "IC_TEST_STACK"
-OTLP_VARIABLE = "IC_OTLP_ENDPOINT"
 NOTHING_COLLECTED_CODE = 5
 PASSING_CODES = (0, NOTHING_COLLECTED_CODE)
 
@@ -205,7 +205,10 @@ def temporary_stack(name: str, *, keep: bool, tally: ResultTally) -> Iterator[To
     found = topology.find_or_create_stack(name, limits_times=LIFTED_LIMITS_FACTOR)
     # Traces go to an address where a test may listen; only those that a test requests by a sampled
     # `traceparent`.
-    os.environ |= {OTLP_VARIABLE: f"127.0.0.1:{found.gateway + 2}", "IC_TRACE_SAMPLE_RATIO": "0"}
+    os.environ |= {
+        OTLP_ENDPOINT_VARIABLE: f"127.0.0.1:{found.gateway + 2}",
+        TRACE_SAMPLE_RATIO_VARIABLE: "0",
+    }
     failed_before = tally.failed
     try:
         lifecycle.start_stack(found, StepProgress())
