@@ -14,7 +14,7 @@ from devstack.traces.spans import StoredSpan
 from devstack.traces.store import format_value
 
 MAX_SHOWN_SPANS: Final = 2_000
-_SMALLEST_PERCENT: Final = 0.3
+_MIN_WIDTH_PERCENT: Final = 0.3
 """The width of a bar that would be too narrow to see."""
 _templates = Environment(loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True)
 _templates.filters["value"] = format_value
@@ -109,8 +109,8 @@ def lay_out(spans: Sequence[StoredSpan]) -> list[SpanRow]:
     while waiting:
         span, depth = waiting.pop()
         left = 100 * (span.start_us - start_us) / length_us
-        width = max(100 * span.duration_us / length_us, _SMALLEST_PERCENT)
-        rows.append(SpanRow(span, depth, round(min(left, 100 - _SMALLEST_PERCENT), 3), round(width, 3)))
+        width = max(100 * span.duration_us / length_us, _MIN_WIDTH_PERCENT)
+        rows.append(SpanRow(span, depth, round(min(left, 100 - _MIN_WIDTH_PERCENT), 3), round(width, 3)))
         waiting += [(child, depth + 1) for child in reversed(children.pop(span.span_id, []))]
     return rows
 

@@ -1,4 +1,4 @@
-"""`ic dash`: its figures are what Prometheus answers; its tables mark what is wrong; others' text is text."""
+"""`ic dash`: its figures are those of Prometheus; its tables mark faults; names are shown as text."""
 
 import json
 import threading
