@@ -3,7 +3,9 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -129,8 +131,12 @@ def _set_cache_size(port: int, credentials: Credentials, gigabytes: float) -> No
 
 
 def _first_slot_map(topology: Topology) -> dict[str, Any]:
-    shards = [ClusterShard(shard.name, shard.uri) for shard in topology.shards]
-    return even_slot_map(shards).to_document()
+    """Return a map with equally many slots for each shard; several regions have the shards in turn."""
+    slot_map = even_slot_map([ClusterShard(shard.name, shard.uri) for shard in topology.shards])
+    if len(topology.regions) > 1:
+        names = (region.name for region in cycle(topology.regions))
+        slot_map = replace(slot_map, regions=dict(zip(slot_map.uris, names, strict=False)))
+    return slot_map.to_document()
 
 
 def prepare_shards(topology: Topology, credentials: Credentials) -> None:

@@ -1,7 +1,7 @@
 """The slot map: the shard of each slot, as versioned data from a file or from a shard's copy."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -15,8 +15,9 @@ SlotNumber = Annotated[int, msgspec.Meta(ge=0, lt=SLOT_COUNT)]
 _UNOWNED: Final = ""
 
 
-class _ShardAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _ShardAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     uri: str
+    region: str = ""
 
 
 class _OwnedRange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,7 +63,8 @@ class SlotMap:
 
     Slots that are `fenced` are read and not written. While slots are `moving`, and until their remains on the
     former owner are deleted, two shards hold documents of them, and those of the owner count. A version has
-    one content everywhere: every change, a fence as well, makes a new version.
+    one content everywhere: every change, a fence as well, makes a new version. `regions` names the region of
+    each shard that has one: where its primary is.
     """
 
     version: int
@@ -70,10 +72,13 @@ class SlotMap:
     owners: tuple[str, ...]
     fenced: frozenset[int] = frozenset()
     moving: tuple[SlotMove, ...] = ()
+    regions: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: Path) -> "SlotMap":
-        """Read {version, shards: {name: {uri}}, ranges: [{first, last, shard}]}; `last` included.
+        """Read {version, shards: {name: {uri, region}}, ranges: [{first, last, shard}]}; `last` included.
+
+        A shard needs no region.
 
         Raises:
             ValueError: the file is not of this shape, names an unknown shard, or does not give
@@ -104,7 +109,8 @@ class SlotMap:
         fenced = frozenset(slot for span in written.fenced for slot in span.slots)
         for move in written.moving:
             _check_move(move, written)
-        return cls(written.version, uris, _slot_owners(written), fenced, tuple(written.moving))
+        regions = {name: shard.region for name, shard in written.shards.items() if shard.region}
+        return cls(written.version, uris, _slot_owners(written), fenced, tuple(written.moving), regions)
 
     def to_document(self) -> dict[str, Any]:
         """Return the document that `from_document` reads."""
@@ -115,7 +121,10 @@ class SlotMap:
         ]
         return {
             "version": self.version,
-            "shards": {name: {"uri": uri} for name, uri in self.uris.items()},
+            "shards": {
+                name: msgspec.to_builtins(_ShardAddress(uri, self.regions.get(name, "")))
+                for name, uri in self.uris.items()
+            },
             "ranges": ranges,
             "fenced": [msgspec.to_builtins(span) for span in to_slot_ranges(self.fenced)],
             "moving": [msgspec.to_builtins(move) for move in self.moving],
@@ -124,6 +133,15 @@ class SlotMap:
     def slots_of(self, shard: str) -> frozenset[int]:
         """Return the slots that a shard owns."""
         return frozenset(slot for slot, owner in enumerate(self.owners) if owner == shard)
+
+    def settled_slots_in(self, region: str) -> tuple[int, ...]:
+        """Return the slots of a region's shards that are neither fenced nor moving, in order."""
+        moving = {slot for move in self.moving for slot in move.span.slots}
+        return tuple(
+            slot
+            for slot, owner in enumerate(self.owners)
+            if self.regions.get(owner) == region and slot not in self.fenced and slot not in moving
+        )
 
     def orphan_slots(self, shard: str) -> frozenset[int]:
         """Return the slots of which a shard may hold orphans, as another shard owns or owned them."""

@@ -34,6 +34,7 @@ def register(app: typer.Typer) -> None:
     shards.command("verify")(verify)
     shards.command("add")(add)
     shards.command("readdress")(readdress)
+    shards.command("set-region")(set_region)
     shards.command("move")(move)
     shards.command("rebalance")(rebalance)
     app.add_typer(shards, name="shards")
@@ -83,6 +84,19 @@ def readdress(
     console.print(f"the shard '{name}' is at {slot_map.uris[name]}, slot map version {slot_map.version}")
 
 
+def set_region(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of a shard that is there.")],
+    region: Annotated[
+        str, typer.Argument(metavar="REGION", help='Where its primary is, such as eu-central; "" for none.')
+    ],
+    stack: StackName = DEFAULT_STACK,
+) -> None:
+    """Say in which region a shard is: accounts that are opened there get their records on its shards."""
+    slot_map = _add_shard_module().set_shard_region(open_chosen_cluster(stack), name, region, StepProgress())
+    where = f"in the region '{region}'" if region else "in no region"
+    console.print(f"the shard '{name}' is {where}, slot map version {slot_map.version}")
+
+
 def move(
     slots: Annotated[str, typer.Argument(help="Such as 0-1023 or 5,7,100-199.", show_default=False)] = "",
     to: Annotated[str, typer.Option(metavar="NAME", help="The shard that is to have them.")] = "",
@@ -115,7 +129,7 @@ def rebalance(
     actions, cluster = _migration_module(), open_chosen_cluster(stack)
     if not plan:
         _print_migrations(actions.rebalance_slots(cluster, StepProgress().note))
-        console.print("all shards have equally many slots")
+        console.print("all shards, of each region, have equally many slots")
         return
     for each in actions.plan_rebalance(cluster):
         console.print(f"{len(each.span.slots):,} slots, {each.span}, from {each.source} to {each.target}")
@@ -152,6 +166,9 @@ def _table(cluster: str, statuses: list[Any]) -> Table:
     table = Table(title=f"shards of '{cluster}'", title_justify="left", box=None, pad_edge=False)
     table.add_column("shard", no_wrap=True)
     table.add_column("address", no_wrap=True)
+    has_regions = any(each.region for each in statuses)
+    if has_regions:
+        table.add_column("region", no_wrap=True)
     for name in ("slots", "fenced", "moving", "documents", "MB", "operations/s", "version"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("confirmed by")
@@ -159,7 +176,8 @@ def _table(cluster: str, statuses: list[Any]) -> Table:
         megabytes = None if each.bytes is None else f"{each.bytes / MEGABYTE:.1f}"
         load = None if each.operations_per_s is None else f"{each.operations_per_s:.0f}"
         cells = (each.slots, each.fenced, each.moving_slots, each.documents, megabytes, load, each.version)
-        table.add_row(each.name, each.address, *map(_format_cell, cells), _confirmations(each))
+        region = (each.region or "-",) if has_regions else ()
+        table.add_row(each.name, each.address, *region, *map(_format_cell, cells), _confirmations(each))
     return table
 
 

@@ -63,6 +63,19 @@ def readdress_shard(cluster: Cluster, name: str, address: str, steps: StepProgre
         return _save_slot_map(moved, asyncio.run(_record_address(moved, name, address)))
 
 
+def set_shard_region(cluster: Cluster, name: str, region: str, steps: StepProgress) -> SlotMap:
+    """Put a shard into a region, "" for none: new accounts of the region get slots of its shards.
+
+    May be repeated. Records that are there stay where they are.
+
+    Raises:
+        OpsError: there is no such shard, the region is no name, or a shard does not answer.
+    """
+    _require_shard(cluster, name)
+    with steps.step("slot map"):
+        return _save_slot_map(cluster, asyncio.run(_record_region(cluster, name, region)))
+
+
 def _require_shard(cluster: Cluster, name: str) -> ClusterShard:
     for shard in cluster.shards:
         if shard.name == name:
@@ -130,6 +143,18 @@ async def _record_address(cluster: Cluster, name: str, uri: str) -> SlotMap:
         if editor.slot_map.uris[name] != uri:
             with _translate_plan_errors():
                 await editor.replace_slot_map(rebalance.with_address(editor.slot_map, name, uri))
+        return await _publish_to_all_shards(editor)
+
+
+async def _record_region(cluster: Cluster, name: str, region: str) -> SlotMap:
+    async with (
+        open_admin_clients(cluster) as clients,
+        slot_map_editor.edit_slot_map(clients) as editor,
+    ):
+        _require_agreement(editor.slot_map, await editor.publish_to_all())
+        if editor.slot_map.regions.get(name, "") != region:
+            with _translate_plan_errors():
+                await editor.replace_slot_map(rebalance.with_region(editor.slot_map, name, region))
         return await _publish_to_all_shards(editor)
 
 

@@ -35,6 +35,7 @@ class ShardStatus:
 
     name: str
     address: str
+    region: str
     slots: int
     version: int | None = None
     fenced: int | None = None
@@ -102,12 +103,14 @@ async def _read_shard_status(
 ) -> ShardStatus:
     slots = slot_map.slots_of(name)
     address = addresses.shard_hosts(slot_map.uris[name])
+    region = slot_map.regions.get(name, "")
     try:
         sizes = [await clients[name][service_database(each)].command("dbStats") for each in services]
         members = await slot_map_store.list_members(clients[name][CLUSTER_DATABASE])
         return ShardStatus(
             name=name,
             address=address,
+            region=region,
             slots=len(slots),
             version=copies[name].version,
             fenced=len(copies[name].fenced & slots),
@@ -118,7 +121,7 @@ async def _read_shard_status(
             members=tuple(members),
         )
     except (PyMongoError, KeyError) as error:
-        return ShardStatus(name, address, len(slots), error=describe_in_one_line(error))
+        return ShardStatus(name, address, region, len(slots), error=describe_in_one_line(error))
 
 
 async def _measure_operations_per_s(client: AdminClient) -> float:

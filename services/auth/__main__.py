@@ -1,6 +1,7 @@
 """Starts the auth service: `python -m services.auth serve` or `… work`."""
 
 from chassis.runtime import ServiceDefinition, ServiceResources, run_service
+from chassis.sharding.home_slots import HomeSlots
 from services.auth import api, event_handlers
 from services.auth.failed_sign_ins import FailedSignInCounter
 from services.auth.hashing import Argon2Hasher
@@ -26,6 +27,7 @@ def build_service(resources: ServiceResources[AuthSettings]) -> ServiceDefinitio
         revocations=RedisSessionRevoker(resources.redis),
         failures=FailedSignInCounter(resources.redis, settings.sign_in_policy),
         clock=clock,
+        homes=HomeSlots(lambda: shards.slot_map, settings.region),
         policy=settings.policy,
     )
     return ServiceDefinition(

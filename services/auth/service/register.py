@@ -7,6 +7,7 @@ from typing import Final
 
 from chassis.clock import Clock
 from chassis.ids import new_id, slot_of_key
+from chassis.sharding.home_slots import HomeSlots
 from chassis.text import fold_for_comparison
 from services.auth.domain.accounts import (
     CODE_DIGITS,
@@ -60,8 +61,9 @@ class Register:
         hasher: Argon2Hasher,
         sign_in: SignIn,
         code_key: bytes,
-        clock: Clock,
         *,
+        clock: Clock,
+        homes: HomeSlots,
         by_smtputf8: bool = False,
     ) -> None:
         self._by_smtputf8 = by_smtputf8
@@ -70,6 +72,7 @@ class Register:
         self._sign_in = sign_in
         self._code_key = code_key
         self._clock = clock
+        self._homes = homes
 
     async def register(
         self,
@@ -85,8 +88,9 @@ class Register:
         """Open an account, or add a registration of an unverified address, and have a code sent.
 
         The owner of a verified address is notified instead. Every case costs one hash, the same operations on
-        the address's shard and one transaction on the user's. The address is reserved before the account is
-        opened, under a user ID that the next registration takes over if this one is interrupted in between.
+        the address's shard and one transaction on the user's. A new user and their company live in this
+        process's region. The address is reserved before the account is opened, under a user ID that the next
+        registration takes over if this one is interrupted in between.
         `locale` is the language for mails as long as the profile names none.
 
         Raises INVALID_FIELD on `email` or `password`, OVERLOADED.
@@ -97,10 +101,10 @@ class Register:
         password_hash = await self._hasher.hash_new_password(password, about=[address, name, company_name])
         now = self._clock.now()
         user_id, guesses = await asyncio.gather(
-            self._accounts.reserve_address(address, new_id("usr", at=now), now),
+            self._accounts.reserve_address(address, new_id("usr", self._homes.choose(), at=now), now),
             self._accounts.count_guesses(address, self._client_key(visitor), spend=0, now=now),
         )
-        holder = _new_holder(name, kind, company_name)
+        holder = self._new_holder(name, kind, company_name)
         request = _RegistrationRequest(read.display, user_id, holder, password_hash, guesses, visitor, locale)
         changed = await self._accounts.update_with_session(
             user_id, lambda account: self._decide_registration(account, request)
@@ -164,6 +168,11 @@ class Register:
         events: tuple[AuthEvent, ...] = (*registered_events(account, after), UserWasVerified(after.id))
         return AccountChange((after, session, token), account=after, session=session, events=events)
 
+    def _new_holder(self, name: str, kind: AccountKind, company_name: str) -> AccountHolder:
+        if kind is not AccountKind.COMPANY:
+            return AccountHolder(name, kind)
+        return AccountHolder(name, kind, CompanyRole.OWNER, new_id("cmp", self._homes.choose()), company_name)
+
     def _client_key(self, visitor: Visitor) -> str:
         """Return the name under which a client's guesses are counted."""
         return digest_client(self._code_key, "", visitor.client).client.hex()
@@ -175,12 +184,6 @@ class Register:
             raise invalid_code()
         await self._sign_in.revoke_sessions(changed.ended_sessions)
         return await self._sign_in.sign_in_result(*changed.answer, visitor)
-
-
-def _new_holder(name: str, kind: AccountKind, company_name: str) -> AccountHolder:
-    if kind is not AccountKind.COMPANY:
-        return AccountHolder(name, kind)
-    return AccountHolder(name, kind, CompanyRole.OWNER, new_id("cmp"), company_name)
 
 
 def _with_earlier_company_id(holder: AccountHolder, account: Account | None) -> AccountHolder:

@@ -229,3 +229,25 @@ def test_what_lies_on_the_wrong_shard_is_named(beside: StackHandle) -> None:
         "s2: its slot map has version 1, another 5",
         "s2: ic_user.profiles holds 1 documents of slots that live on s1: 5-5",
     ]
+
+
+def test_a_shard_is_put_into_a_region_and_taken_out_again(
+    beside: StackHandle, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = running(beside).shards[0].name
+    before = add_shard.set_shard_region(running(beside), name, "eu-central", StepProgress())
+    assert before.regions == {name: "eu-central"}
+    repeated = add_shard.set_shard_region(running(beside), name, "eu-central", StepProgress())
+    assert repeated.version == before.version
+    with pytest.raises(SystemExit):
+        main(["shards", "list", "--stack", beside.topology.name])
+    assert "eu-central" in capsys.readouterr().out
+    with pytest.raises(OpsError, match="'EU' is no name for a region"):
+        add_shard.set_shard_region(running(beside), name, "EU", StepProgress())
+    with pytest.raises(OpsError, match="there is no shard 's9'"):
+        add_shard.set_shard_region(running(beside), "s9", "eu-central", StepProgress())
+
+    cleared = add_shard.set_shard_region(running(beside), name, "", StepProgress())
+
+    assert (cleared.regions, cleared.version) == ({}, before.version + 1)
+    assert {each.region for each in status.read_shard_statuses(running(beside))} == {""}

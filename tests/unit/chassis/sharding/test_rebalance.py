@@ -1,5 +1,6 @@
 """Changes of the slot map: nothing is lost, nothing is moved twice, and every change is a new version."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -61,6 +62,49 @@ def test_a_new_address_changes_nothing_but_the_address() -> None:
     assert rebalance.with_address(first, "s2", "mongodb://c") == SlotMap(
         4, {"s1": "mongodb://a", "s2": "mongodb://c"}, first.owners, first.fenced
     )
+
+
+@settings(max_examples=20, deadline=None)
+@given(slot_maps(), some_slots, some_slots)
+def test_a_region_has_the_slots_of_its_shards_that_are_settled(
+    slot_map: SlotMap, fenced: set[int], moving: set[int]
+) -> None:
+    name = next(iter(slot_map.uris))
+    moves = [SlotMove(span, name, name) for span in to_slot_ranges(moving)]
+    changed = rebalance.with_moves(rebalance.with_fence(slot_map, fenced), moves)
+    placed = rebalance.with_region(changed, name, "eu-central")
+
+    assert placed.version == changed.version + 1
+    assert SlotMap.from_document(placed.to_document()) == placed
+    assert set(placed.settled_slots_in("eu-central")) == slot_map.slots_of(name) - fenced - moving
+    assert placed.settled_slots_in("us-east") == placed.settled_slots_in("") == ()
+    assert rebalance.with_region(placed, name, "").regions == {}
+    for later in (
+        rebalance.with_shard(placed, "s9", "mongodb://s9"),
+        rebalance.with_owner(placed, {1}, name),
+        rebalance.with_address(placed, name, "mongodb://elsewhere"),
+    ):
+        assert later.regions == {name: "eu-central"}
+
+
+def test_a_map_without_regions_is_written_as_before() -> None:
+    """Processes of an older version refuse what they do not know."""
+    first = SlotMap(1, {"s1": "mongodb://a"}, ("s1",) * SLOT_COUNT)
+    assert first.to_document()["shards"] == {"s1": {"uri": "mongodb://a"}}
+
+
+@pytest.mark.parametrize(
+    ("name", "region", "says"),
+    [
+        ("s9", "eu", "there is no shard 's9'; there are: s1"),
+        ("s1", "EU West", "'EU West' is no name for a region"),
+        ("s1", "", "in no region already"),
+    ],
+)
+def test_a_region_of_no_shard_or_that_is_no_name_is_refused(name: str, region: str, says: str) -> None:
+    first = SlotMap(1, {"s1": "mongodb://a"}, ("s1",) * SLOT_COUNT)
+    with pytest.raises(rebalance.SlotMapChangeError, match=says):
+        rebalance.with_region(first, name, region)
 
 
 @pytest.mark.parametrize(
@@ -127,6 +171,22 @@ def test_an_even_plan_makes_shards_equal_with_the_fewest_slots_moved(slot_map: S
     fullest_first = sorted((len(slot_map.slots_of(name)) for name in slot_map.uris), reverse=True)
     surplus = sum(max(0, held - share - (place < odd)) for place, held in enumerate(fullest_first))
     assert sum(len(move.span.slots) for move in plan) == surplus
+
+
+@settings(max_examples=20, deadline=None)
+@given(slot_maps(), st.data())
+def test_a_plan_makes_each_regions_shards_equal_and_takes_no_slot_out_of_its_region(
+    slot_map: SlotMap, data: st.DataObject
+) -> None:
+    regions = {name: data.draw(st.sampled_from(["eu", "us", ""])) for name in slot_map.uris}
+    placed = replace(slot_map, regions={name: region for name, region in regions.items() if region})
+    after = placed
+    for move in rebalance.plan_rebalance(placed):
+        assert regions[move.source] == regions[move.target]
+        after = rebalance.with_owner(after, move.span.slots, move.target)
+    for region in set(regions.values()):
+        counts = [len(after.slots_of(name)) for name in regions if regions[name] == region]
+        assert max(counts) - min(counts) <= 1
 
 
 def test_a_plan_that_is_half_carried_out_leaves_its_other_half() -> None:
