@@ -1,4 +1,4 @@
-"""Cloudflare's cache, firewall and rate rules as Terraform JSON, made from the contracts and the limits.
+"""Cloudflare's cache, firewall, bot and rate rules as Terraform JSON, made from the contracts and the limits.
 
 `python -m gateway.edge.cloudflare` prints them; `cloudflare.tf.json` beside this file is its committed
 output, and a test compares the two. Expressions are in Cloudflare's Rules language, rulesets in the form of
@@ -20,6 +20,7 @@ from gateway.api_surface import REFLECTION_SERVICES, edge_rpcs, service_of
 from gateway.envoy.edge_config import API_PAGES, EdgeConfig
 from gateway.envoy.filters import HEALTH_PATH, READY_PATH
 from gateway.envoy.routes import build_edge_routes
+from gateway.pages.landing_pages import ASSETS_ROOT
 from gateway.ratelimit.config import parse_rules, read_config_files
 from gateway.ratelimit.rules import RATE_LIMIT_DOMAIN, RateLimit, RateLimitRuleSet
 from gateway.xds.mesh import Mesh
@@ -28,6 +29,13 @@ from internshipconnect.options.v1.options_pb2 import RateLimitClass
 COMMITTED_FILE: Final = Path(__file__).with_suffix(".tf.json")
 MAX_URI_BYTES: Final = 8 * 1024
 """Bytes; the longest query within the contracts' bounds is far shorter."""
+_CLOUDFLARE_RULESET: Final = "efb7b8c949ac4650a09736fc376e9aee"
+_OWASP_RULESET: Final = "4814384a9e5d4991b9815dcfc25d2f1f"
+_BOT_CLASSES: Final = frozenset(
+    {RateLimitClass.RATE_LIMIT_CLASS_LOGIN, RateLimitClass.RATE_LIMIT_CLASS_SIGN_UP}
+)
+_BOT_SCORE: Final = 30
+"""From 1, surely a robot, to 99."""
 _PATH_PARAMETER: Final = re.compile(r"\{[^}]*\}")
 
 PLANS: Final = ("FREE", "PREMIUM", "PRO", "ADMIN")
@@ -58,12 +66,20 @@ def build_terraform() -> dict[str, Any]:
             "required_providers": {"cloudflare": {"source": "cloudflare/cloudflare", "version": "~> 5.0"}}
         },
         "variable": {
-            "zone_id": {"type": "string", "description": "The zone that the gateway is served under."}
+            "zone_id": {"type": "string", "description": "The zone that the gateway is served under."},
+            "has_bot_management": {
+                "type": "bool",
+                "default": False,
+                "description": "Whether the zone has Bot Management, which knows a score of each request.",
+            },
         },
         "resource": {
             "cloudflare_ruleset": {
                 "cache": _ruleset("http_request_cache_settings", cache_rules(rpcs)),
-                "firewall": _ruleset("http_request_firewall_custom", firewall_rules(rpcs)),
+                "firewall": _ruleset(
+                    "http_request_firewall_custom", [*firewall_rules(rpcs), _bot_rule(rpcs)]
+                ),
+                "managed": _ruleset("http_request_firewall_managed", managed_rules()),
                 "rate_limits": _ruleset("http_ratelimit", rate_limit_rules(rpcs, _load_default_limits())),
             }
         },
@@ -95,6 +111,7 @@ def cache_rules(rpcs: Iterable[RpcSpec]) -> list[CloudflareRule]:
     return [
         _cache_nothing_rule(),
         *(_cache_rule(paths, max_s) for max_s, paths in sorted(by_duration.items())),
+        _cache_assets_rule(),
     ]
 
 
@@ -132,6 +149,22 @@ def _cache_rule(paths: Sequence[str], max_s: int) -> CloudflareRule:
     }
 
 
+def _cache_assets_rule() -> CloudflareRule:
+    return {
+        "ref": "assets",
+        "description": "What pages use, whose path changes with the content: a year, as the gateway says",
+        "expression": and_expression(
+            'http.request.method in {"GET" "HEAD"}', _begins_with(f"{ASSETS_ROOT}/")
+        ),
+        "action": "set_cache_settings",
+        "action_parameters": {
+            "cache": True,
+            "edge_ttl": {"mode": "bypass_by_default"},
+            "browser_ttl": {"mode": "respect_origin"},
+        },
+    }
+
+
 def _no_authorization_expression() -> CloudflareExpression:
     return 'not any(http.request.headers.names[*] == "authorization")'
 
@@ -152,6 +185,50 @@ def firewall_rules(rpcs: Iterable[RpcSpec]) -> list[CloudflareRule]:
             "long_uris", f"URIs of over {MAX_URI_BYTES} bytes", f"len(http.request.uri) gt {MAX_URI_BYTES}"
         ),
     ]
+
+
+def managed_rules() -> list[CloudflareRule]:
+    """Return the rules that run Cloudflare's own rulesets.
+
+    OWASP's only logs: people write about SQL and shells in their profiles, and the gateway checks each field
+    by its contract. Switch it to blocking when its log has nothing that was meant well.
+    """
+    return [
+        _managed_rule("cloudflare_managed", "Cloudflare's managed rules", _CLOUDFLARE_RULESET),
+        _managed_rule("owasp", "OWASP's core rules, logged", _OWASP_RULESET, {"action": "log"}),
+    ]
+
+
+def _managed_rule(
+    ref: str, description: str, ruleset_id: str, overrides: Mapping[str, str] | None = None
+) -> CloudflareRule:
+    return {
+        "ref": ref,
+        "description": description,
+        "expression": "true",
+        "action": "execute",
+        "action_parameters": {"id": ruleset_id, **({"overrides": overrides} if overrides else {})},
+    }
+
+
+def _bot_rule(rpcs: Iterable[RpcSpec]) -> CloudflareRule:
+    """Return the rule that makes a browser prove itself where robots try addresses and passwords.
+
+    It asks nobody who has a token, and no robot that Cloudflare knows.
+    """
+    tried = [rpc for rpc in rpcs if rpc.policy.rate_limit in _BOT_CLASSES]
+    return {
+        "ref": "bots",
+        "description": "Robots that sign in or register",
+        "expression": and_expression(
+            f"cf.bot_management.score lt {_BOT_SCORE}",
+            "not cf.bot_management.verified_bot",
+            _no_authorization_expression(),
+            or_expression(_call_expressions(tried)),
+        ),
+        "action": "managed_challenge",
+        "enabled": "${var.has_bot_management}",
+    }
 
 
 def rate_limit_rules(rpcs: Iterable[RpcSpec], limits: RateLimitRuleSet) -> list[CloudflareRule]:
@@ -247,8 +324,9 @@ def _page_expressions(known_prefixes: Sequence[str]) -> list[CloudflareExpressio
     matches = [route["match"] for route in _gateway_routes()]
     families = {match["path_separated_prefix"] for match in matches if "path_separated_prefix" in match}
     exact = {match["path"] for match in matches if "path" in match} | families | {HEALTH_PATH, READY_PATH}
-    pages = sorted(path for path in exact if not path.startswith(tuple(known_prefixes)))
-    below = [_begins_with(f"{path}/") for path in sorted(families)]
+    known = (*known_prefixes, f"{ASSETS_ROOT}/")
+    pages = sorted(path for path in exact if not path.startswith(known))
+    below = [_begins_with(f"{path}/") for path in sorted((*families, ASSETS_ROOT))]
     return [f"http.request.uri.path in {_string_list(pages)}", *below]
 
 

@@ -14,20 +14,29 @@ from gateway.pages.landing_pages import (
 )
 
 LANGUAGE_PARAMETER: Final = "lang"
-_CACHE_CONTROL: Final = ("cache-control", "private, max-age=60")
+_FOR_A_MINUTE: Final = "private, max-age=60"
+_FOR_A_YEAR: Final = "public, max-age=31536000, immutable"
 
 
 def page_routes() -> Iterator[dict[str, Any]]:
-    """Yield one route for each asset, and several for each page: one for each source of the language."""
-    for path, content_type, content in load_page_assets():
-        yield _direct_response_route({"path": path}, content_type, content)
+    """Yield two routes for each asset, and several for each page: one for each source of the language.
+
+    An asset's own path is kept for a year. At the path of another version, which a gateway of that version
+    has named, there is this content, for a minute only.
+    """
+    for asset in load_page_assets():
+        answer = (asset.content_type, asset.content)
+        yield _direct_response_route({"path": asset.path}, *answer, _FOR_A_YEAR)
+        yield _direct_response_route({"safe_regex": {"regex": asset.path_regex}}, *answer, _FOR_A_MINUTE)
     for page in LANDING_PAGES:
         answers = {
             language: (content_type, content)
             for language, content_type, content in render_in_all_languages(page)
         }
         for language, condition in _language_matchers():
-            yield _direct_response_route(_page_path_match(page) | condition, *answers[language])
+            yield _direct_response_route(
+                _page_path_match(page) | condition, *answers[language], _FOR_A_MINUTE, vary="accept-language"
+            )
 
 
 def _language_matchers() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -44,14 +53,16 @@ def _page_path_match(page: LandingPage) -> dict[str, Any]:
     return {"path_separated_prefix": page.path} if page.has_id else {"path": page.path}
 
 
-def _direct_response_route(match: dict[str, Any], content_type: str, content: str) -> dict[str, Any]:
+def _direct_response_route(
+    match: dict[str, Any], content_type: str, content: str, cache_control: str, *, vary: str = ""
+) -> dict[str, Any]:
     return {
         "match": match,
         "direct_response": {"status": 200, "body": {"inline_string": content}},
         "response_headers_to_add": [
             header_value_option("content-type", content_type),
             header_value_option("content-security-policy", LANDING_PAGE_CSP),
-            header_value_option("vary", "accept-language"),
-            header_value_option(*_CACHE_CONTROL),
+            header_value_option("cache-control", cache_control),
+            *([header_value_option("vary", vary)] if vary else []),
         ],
     }

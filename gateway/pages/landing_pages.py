@@ -4,14 +4,18 @@ Each is static: its script calls the JSON API, and keeps answers only while the 
 secret from its address, or puts one there.
 """
 
+import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 PAGES_ROOT: Final = "/app"
+ASSETS_ROOT: Final = f"{PAGES_ROOT}/assets"
 PAGE_LANGUAGES: Final = ("en", "de")
 """The first one is the default."""
 LANDING_PAGE_CSP: Final = (
@@ -20,10 +24,31 @@ LANDING_PAGE_CSP: Final = (
 )
 _TEMPLATE_FOLDER: Final = Path(__file__).parent
 _HTML_CONTENT_TYPE: Final = "text/html; charset=utf-8"
+_DIGEST_DIGITS: Final = 16
 _ASSET_FILES: Final = (
     ("app.js", "text/javascript; charset=utf-8"),
     ("app.css", "text/css; charset=utf-8"),
 )
+
+
+@dataclass(frozen=True)
+class PageAsset:
+    """A file that pages use. Its path holds a digest of the content, so that caches may keep it for ever."""
+
+    name: str
+    content_type: str
+    content: str
+
+    @property
+    def path(self) -> str:
+        """The path of this content."""
+        digest = hashlib.sha256(self.content.encode()).hexdigest()[:_DIGEST_DIGITS]
+        return f"{ASSETS_ROOT}/{digest}/{self.name}"
+
+    @property
+    def path_regex(self) -> str:
+        """The paths of this content, earlier and later ones: gateways are not all updated at once."""
+        return f"{ASSETS_ROOT}/[0-9a-f]{{{_DIGEST_DIGITS}}}/{re.escape(self.name)}"
 
 
 @dataclass(frozen=True)
@@ -53,13 +78,17 @@ def render_landing_page(page: LandingPage, language: str) -> str:
         trim_blocks=True,
     )
     template = environment.get_template(f"{language}/{page.name}.html")
-    return template.render(page=page.name, language=language, root=PAGES_ROOT)
+    assets = {asset.name: asset.path for asset in load_page_assets()}
+    return template.render(page=page.name, language=language, root=PAGES_ROOT, assets=assets)
 
 
-def load_page_assets() -> Iterator[tuple[str, str, str]]:
-    """Yield path, content type and content of the pages' assets."""
-    for name, content_type in _ASSET_FILES:
-        yield f"{PAGES_ROOT}/{name}", content_type, (_TEMPLATE_FOLDER / name).read_text()
+@cache
+def load_page_assets() -> tuple[PageAsset, ...]:
+    """Return the pages' assets."""
+    return tuple(
+        PageAsset(name, content_type, (_TEMPLATE_FOLDER / name).read_text())
+        for name, content_type in _ASSET_FILES
+    )
 
 
 def render_in_all_languages(page: LandingPage) -> Iterator[tuple[str, str, str]]:

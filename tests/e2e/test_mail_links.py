@@ -116,8 +116,15 @@ def test_a_page_runs_nothing_but_our_script_and_sends_no_form_itself(client: htt
     )
     assert answer.headers["referrer-policy"] == "no-referrer"
     assert re.findall(r"<script(?![^>]* src=)", answer.text) == []
-    for loaded in re.findall(r'(?:src|href)="(/app/app\.[a-z]+)"', answer.text):
-        assert client.get(loaded).status_code == 200
+    assets = re.findall(r'(?:src|href)="(/app/assets/[^"]+)"', answer.text)
+    assert len(assets) == 2
+    for asset in assets:
+        loaded = client.get(asset)
+        assert loaded.status_code == 200
+        assert loaded.headers["cache-control"] == "public, max-age=31536000, immutable"
+        of_another_version = client.get(re.sub("/[0-9a-f]{16}/", f"/{'0' * 16}/", asset))
+        assert of_another_version.text == loaded.text
+        assert of_another_version.headers["cache-control"] == "private, max-age=60"
     assert "<noscript>" in answer.text
 
 

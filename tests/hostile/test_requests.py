@@ -18,6 +18,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from chassis.contracts import HttpBinding, RpcSpec
 from chassis.ids import new_id
 from gateway.api_surface import edge_rpcs
+from gateway.pages.landing_pages import load_page_assets
 from tests.hostile.callers import ANONYMOUS, CallerDirectory, LabelledCaller, error_reason
 from tests.stack import StackHandle, wait_until_blocking
 
@@ -176,9 +177,10 @@ def test_head_is_answered_like_get_for_every_caller_and_without_a_body(
 
 
 LONG: Final = {"x-long": "a" * 16_500}
+ASSET: Final = load_page_assets()[0].path
 HEADS: Final = (
     *((path, {}, 200) for path in ("/health", "/docs", "/openapi.json", "/openapi-all.json")),
-    *((path, {}, 200) for path in ("/app/login", "/app/verify-email", "/app/internships/x", "/app/app.js")),
+    *((path, {}, 200) for path in ("/app/login", "/app/verify-email", "/app/internships/x", ASSET)),
     *((path, LONG, 431) for path in ("/health", "/docs", "/app/login", "/api/v1/internships", "/nowhere")),
     *(
         (path, {}, 400)

@@ -20,6 +20,7 @@ from chassis.ids import new_id
 from gateway.envoy.edge_config import MAX_BODY_BYTES, EdgeConfig
 from gateway.envoy.filters import MAX_HEADER_BYTES
 from gateway.envoy.snapshot_builder import GatewaySnapshotBuilder
+from gateway.pages.landing_pages import load_page_assets
 from gateway.xds.nodes import GATEWAY_GROUP
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServiceStub
@@ -221,12 +222,10 @@ def _read_alternately(port: int) -> None:
 
 
 LONG: Final = {"x-long": "a" * MAX_HEADER_BYTES}
+ASSET: Final = load_page_assets()[0].path
 SIGNED_IN_HEADERS: Final = {"authorization": f"Bearer {TOKEN}"}
 HEADS: Final = (
-    *(
-        (path, {}, 200)
-        for path in ("/docs", "/health", "/app/login", "/app/internships/x", "/app/app.js", PATH)
-    ),
+    *((path, {}, 200) for path in ("/docs", "/health", "/app/login", "/app/internships/x", ASSET, PATH)),
     *(
         (path, LONG, 431)
         for path in ("/docs", "/health", "/app/login", PATH, SEARCH, MINE, "/nowhere", LOGIN)

@@ -15,6 +15,7 @@ from gateway.edge import cloudflare
 from gateway.envoy.edge_config import API_PAGES, EdgeConfig
 from gateway.envoy.filters import edge_filters
 from gateway.envoy.routes import build_edge_routes
+from gateway.pages.landing_pages import load_page_assets
 from gateway.xds.mesh import Mesh
 from internshipconnect.options.v1.options_pb2 import RateLimitClass
 
@@ -65,6 +66,8 @@ def test_calls_that_no_shared_cache_may_keep_are_in_no_rule_that_caches() -> Non
 
 def test_signed_in_callers_are_never_answered_from_a_shared_entry() -> None:
     for rule in _rules("http_request_cache_settings")[1:]:
+        if rule["ref"] == "assets":
+            continue  # they are the same for everybody
         assert 'not any(http.request.headers.names[*] == "authorization")' in rule["expression"]
 
 
@@ -77,7 +80,9 @@ def test_a_template_matches_one_segment_and_neither_a_verb_nor_what_is_below() -
 
 
 def _is_blocked(method: str, path: str) -> bool:
-    return any(_holds(rule["expression"], method, path) for rule in _rules("http_request_firewall_custom"))
+    blocking = [rule for rule in _rules("http_request_firewall_custom") if rule["action"] == "block"]
+    assert len(blocking) == 3
+    return any(_holds(rule["expression"], method, path) for rule in blocking)
 
 
 @pytest.mark.parametrize("rpc", RPCS, ids=lambda rpc: rpc.name)
@@ -116,7 +121,7 @@ def test_the_firewall_lets_every_path_through_that_the_gateway_answers() -> None
         "/docs",
         "/openapi-all.json",
         "/app/login",
-        "/app/app.js",
+        load_page_assets()[0].path,
         "/app/internships/some-id",
         "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
         "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
@@ -217,3 +222,28 @@ def test_who_runs_into_the_wall_gets_an_error_of_the_contract() -> None:
         answer = rule["action_parameters"]["response"]
         assert answer["status_code"] == 429
         assert json.loads(answer["content"])["details"][0]["reason"] == "RATE_LIMITED"
+
+
+def test_what_pages_use_is_kept_as_long_as_the_gateway_says() -> None:
+    rule = next(each for each in _rules("http_request_cache_settings") if each["ref"] == "assets")
+    assert all(_holds(rule["expression"], "GET", asset.path) for asset in load_page_assets())
+    assert not _holds(rule["expression"], "GET", "/app/login")
+    assert rule["action_parameters"]["edge_ttl"] == {"mode": "bypass_by_default"}
+
+
+def test_robots_are_stopped_where_they_try_passwords_and_nowhere_else() -> None:
+    rule = next(each for each in _rules("http_request_firewall_custom") if each["ref"] == "bots")
+    conditions = rule["expression"]
+    tried = {rpc.name for rpc in RPCS if f'"{rpc.path}"' in conditions}
+    assert {"Login", "Register", "VerifyEmail"} <= tried < {rpc.name for rpc in RPCS}
+    assert not tried & {"ListInternships", "GetInternship", "SubmitApplication"}
+    assert "not cf.bot_management.verified_bot" in conditions
+    assert 'not any(http.request.headers.names[*] == "authorization")' in conditions
+    assert (rule["action"], rule["enabled"]) == ("managed_challenge", "${var.has_bot_management}")
+
+
+def test_the_managed_rules_run_and_owasps_only_log() -> None:
+    managed, owasp = _rules("http_request_firewall_managed")
+    assert managed["action"] == owasp["action"] == "execute"
+    assert "overrides" not in managed["action_parameters"]
+    assert owasp["action_parameters"]["overrides"] == {"action": "log"}

@@ -28,7 +28,7 @@ setTimeout(() => process.stdout.write(parts.deadline.textContent), 0);
 
 
 def _shown_deadline(language: str, zone: str, **answer: Any) -> str:
-    script = next(content for path, _, content in load_page_assets() if path.endswith(".js"))
+    script = next(asset.content for asset in load_page_assets() if asset.name.endswith(".js"))
     listing = {"title": "A", "state": "INTERNSHIP_STATE_OPEN", **answer}
     given = json.dumps([script, {"page": "internship", "language": language, "answer": listing}])
     node = shutil.which("node")
