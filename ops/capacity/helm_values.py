@@ -4,25 +4,27 @@ This is the one place that says which keys the chart takes from a plan:
 
 | key | value |
 |---|---|
-| `components.NAME.replicas` | pods at the start: those of the plan |
 | `components.NAME.resources.requests.cpu`, `.memory` | what a pod requests, in Kubernetes' quantities |
-| `components.NAME.autoscaling.enabled` | true, except for the control plane, whose number is fixed |
-| `components.NAME.autoscaling.minReplicas`, `.maxReplicas` | the bounds of the region |
-| `components.NAME.autoscaling.targetCPUUtilizationPercentage` | the target, in percent of the request |
+| `components.NAME.resources.limits.cpu`, `.memory` | the chart's own, or the request where that is more |
+| `components.NAME.minReplicas`, `.maxReplicas` | the autoscaler's bounds; not of the control plane |
+| `components.NAME.cpuPercent` | its target, in percent of the request; of serving parts only |
+| `components.NAME.replicas` | pods of the control plane, and of workers without a scaler |
 
-`NAME` is `gateway`, `control-plane`, `rate-limiter`, or a service with its role, as `auth-serve`. Where
-autoscaling is enabled, `replicas` is for a first installation only: a chart that renders it beside an
-autoscaler resets the number of pods at each upgrade.
+`NAME` is `gateway`, `control-plane`, `rate-limiter`, or a service with its role, as `auth-serve`.
 """
 
 import math
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
 from ops.capacity.capacity_plan import CapacityPlan, ComponentSize
 from ops.capacity.planner import CONTROL_PLANE
 from ops.capacity.tables import SizingRules
+
+DEFAULT_LIMIT_CORES: Final = 2.0
+DEFAULT_LIMIT_MIB: Final = 2048
+"""The chart's own limits of a container."""
 
 
 def build_helm_values(plan: CapacityPlan, sizing: SizingRules) -> dict[str, Any]:
@@ -43,19 +45,18 @@ def render_helm_values(plan: CapacityPlan, sizing: SizingRules) -> str:
 
 
 def _component_values(plan: CapacityPlan, size: ComponentSize, sizing: SizingRules) -> dict[str, Any]:
-    values: dict[str, Any] = {
-        "replicas": size.pods_per_region,
-        "resources": {"requests": {"cpu": f"{size.cores_per_pod:g}", "memory": f"{size.memory_mib}Mi"}},
+    resources = {
+        "requests": {"cpu": f"{size.cores_per_pod:g}", "memory": f"{size.memory_mib}Mi"},
+        "limits": {
+            "cpu": f"{max(DEFAULT_LIMIT_CORES, size.cores_per_pod):g}",
+            "memory": f"{max(DEFAULT_LIMIT_MIB, size.memory_mib)}Mi",
+        },
     }
     if size.name == CONTROL_PLANE:
-        return values | {"autoscaling": {"enabled": False}}
+        return {"replicas": size.pods_per_region, "resources": resources}
     least = math.ceil(sizing.min_pods / plan.request.regions)
     most = max(least, size.pods_per_region, sizing.max_pods // plan.request.regions)
-    return values | {
-        "autoscaling": {
-            "enabled": True,
-            "minReplicas": least,
-            "maxReplicas": most,
-            "targetCPUUtilizationPercentage": round(sizing.utilisation * 100),
-        }
-    }
+    values: dict[str, Any] = {"minReplicas": least, "maxReplicas": most, "resources": resources}
+    if size.name.endswith("-work"):
+        return values | {"replicas": size.pods_per_region}
+    return values | {"cpuPercent": round(sizing.utilisation * 100)}

@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from ops.backup.create import create_backup
 from ops.backup.manifest import Manifest
 from ops.backup.restore import read_backup
+from ops.backup.rotation import delete_old_backups, name_next_backup
 from ops.cli import read_version
 from ops.console import console
 from ops.options import DEFAULT_STACK, StackName, open_chosen_cluster
@@ -54,11 +55,21 @@ def create(
             help="Keep the events that were sent in this time before, too: no queue is part of a backup.",
         ),
     ] = DEFAULT_EVENTS,
+    keep: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="DIR is a folder of backups: write the next one there, then delete all but the newest N.",
+        ),
+    ] = None,
     stack: StackName = DEFAULT_STACK,
 ) -> None:
     """Write a backup into a new or empty folder while everything serves. Slots cannot be moved during it."""
     events_s = parse_duration_s(events, "--events")
-    steps = StepProgress()
+    steps, parent = StepProgress(), folder
+    if keep is not None:
+        folder = name_next_backup(parent, datetime.now(UTC))
     manifest = create_backup(open_chosen_cluster(stack), folder, events_s, read_version(), steps)
     _print_backup(folder, manifest)
     if manifest.time - manifest.events_since < events_s:
@@ -67,6 +78,9 @@ def create(
     if manifest.left_out:
         names = escape(", ".join(manifest.left_out))
         console.print(f"[yellow]left out, as no service declares it: {names}[/]", soft_wrap=True)
+    if keep is not None:
+        for old in delete_old_backups(parent, keep):
+            console.print(f"deleted {escape(str(old))}", soft_wrap=True)
 
 
 def verify(folder: BackupFolder) -> None:

@@ -9,7 +9,7 @@ import yaml
 Manifest = dict[str, Any]
 Labels = Mapping[str, str]
 
-POD_KINDS: Final = ("Deployment", "StatefulSet", "Job", "Pod")
+POD_KINDS: Final = ("Deployment", "StatefulSet", "Job", "CronJob", "Pod")
 COMPONENT_LABEL: Final = "app.kubernetes.io/component"
 
 
@@ -105,7 +105,11 @@ def walk(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _pod_template(manifest: Manifest) -> PodTemplate:
-    found = manifest if manifest["kind"] == "Pod" else manifest["spec"]["template"]
+    found = manifest
+    if manifest["kind"] == "CronJob":
+        found = manifest["spec"]["jobTemplate"]["spec"]["template"]
+    elif manifest["kind"] != "Pod":
+        found = manifest["spec"]["template"]
     metadata = found.get("metadata", {})
     return PodTemplate(
         manifest["kind"],

@@ -67,6 +67,8 @@ RENDER_CASES: Final = (
         "workers.scaler=keda",
         "monitoring.dashboards.enabled=true",
         "gateway.certificate.issuer=letsencrypt",
+        "backup.enabled=true",
+        "jobs.grow={shards,rebalance}",
     ),
     _production(
         "istio",

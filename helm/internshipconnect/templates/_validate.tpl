@@ -47,6 +47,10 @@
     {{- $problems = append $problems "gatewayApi.canary.service: name the other release's front door, or set gatewayApi.canary.weight to 0" -}}
   {{- end -}}
 {{- end -}}
+{{- if not $values.provision.enabled -}}
+  {{- if $values.jobs }}{{ $problems = append $problems "jobs: their pods are those of `ic provision`; set provision.enabled" }}{{ end -}}
+  {{- if $values.backup.enabled }}{{ $problems = append $problems "backup.enabled: its pods are those of `ic provision`; set provision.enabled" }}{{ end -}}
+{{- end -}}
 {{- if not $values.publicUrl -}}
   {{- $problems = append $problems "publicUrl: give the gateway's address as users see it, such as https://api.example.com" -}}
 {{- end -}}

@@ -23,6 +23,10 @@ SCHEMA_ERRORS = [
     ("mesh.istio.ingressPrincipal=ingress", ["mesh", "istio", "ingressPrincipal"]),
     ("gatewayApi.canary.weight=101", ["gatewayApi", "canary", "weight", "100"]),
     ("gateway.certificate.issuerKind=Vault", ["gateway", "certificate", "issuerKind"]),
+    ("backup.keep=0", ["backup", "keep", "1"]),
+    ("backup.schedule=nightly", ["backup", "schedule"]),
+    ("jobs.Grow={shards,rebalance}", ["jobs", "Grow"]),
+    ("jobs.grow=rebalance", ["jobs", "grow", "array"]),
     ("workers.scaler=both", ["workers", "scaler"]),
 ]
 MISFITS = [
@@ -53,6 +57,10 @@ MISFITS = [
         ["gateway.tlsSecret: name the Secret", "gateway.certificate.issuer: needs cert-manager"],
     ),
     ("workers.scaler=keda", ["workers.scaler: `keda` needs KEDA"]),
+    (
+        "provision.enabled=false,backup.enabled=true,jobs.grow={shards,rebalance}",
+        ["jobs: their pods are those", "backup.enabled: its pods are those"],
+    ),
 ]
 
 

@@ -39,6 +39,16 @@ def find_unknown_scale_targets(release: ChartRelease) -> Iterator[str]:
                 yield f"{describe(scaler)}: {target} has no container {named}"
 
 
+def find_unknown_claims(release: ChartRelease) -> Iterator[str]:
+    """Find volumes whose claim nobody makes."""
+    made = release.names_of("PersistentVolumeClaim")
+    for template in release.pod_templates():
+        for volume in template.spec.get("volumes", ()):
+            claim = volume.get("persistentVolumeClaim", {}).get("claimName")
+            if claim is not None and claim not in made:
+                yield f"{template}: there is no PersistentVolumeClaim {claim}"
+
+
 def find_unknown_ports(release: ChartRelease) -> Iterator[str]:
     """Find ports of Services, probes and ServiceMonitors that the pods do not have."""
     for service in release.of_kind("Service"):
