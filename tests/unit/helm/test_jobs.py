@@ -61,11 +61,17 @@ def test_a_job_runs_its_command_once_for_each_content() -> None:
     pod = _pod(release, "Job", "internshipconnect-job-grow-")
     assert pod["containers"][0]["command"] == [*CLUSTER, "shards", "rebalance"]
     assert pod["restartPolicy"] == "Never"
+    assert {"name": "data", "mountPath": "/backups"} in pod["containers"][0]["volumeMounts"]
     first, again, changed = (
         next(name for name in each.names_of("Job") if "-job-grow-" in name)
         for each in (release, _with_values("backup.keep=9"), _with_values("jobs.grow={shards,verify}"))
     )
     assert first == again != changed
+
+
+def test_a_job_needs_no_backups() -> None:
+    pod = _pod(_with_values("backup.enabled=false"), "Job", "internshipconnect-job-grow-")
+    assert "data" not in {each["name"] for each in pod["volumes"]}
 
 
 def test_a_release_has_no_jobs_but_what_its_values_say() -> None:
