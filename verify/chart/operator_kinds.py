@@ -23,6 +23,8 @@ PACKAGES: Final = {
     "Gateway": "istio",
     "HTTPRoute": "gateway-api",
     "Certificate": "cert-manager",
+    "Rollout": "argo-rollouts",
+    "AnalysisTemplate": "argo-rollouts",
 }
 """The npm package with the types of each kind, which Kubernetes has no schema for."""
 PACKAGE_OF_GROUP: Final = {"gateway.networking.k8s.io": "gateway-api"}

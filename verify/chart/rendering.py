@@ -28,6 +28,7 @@ OPERATOR_KINDS: Final = (
     "security.istio.io/v1/AuthorizationPolicy",
     "gateway.networking.k8s.io/v1/HTTPRoute",
     "cert-manager.io/v1/Certificate",
+    "argoproj.io/v1alpha1/Rollout",
 )
 _SYMBOLIC_LINK_NOTICE: Final = "found symbolic link in path"
 
@@ -90,6 +91,12 @@ RENDER_CASES: Final = (
         "gatewayApi.certificate=internshipconnect-ingress-tls",
         "gatewayApi.canary.weight=10",
         "gatewayApi.canary.service=internshipconnect-canary",
+    ),
+    _production(
+        "canary",
+        REGIONS[0],
+        "canary.enabled=true",
+        "canary.prometheus=http://prometheus.monitoring:9090",
     ),
     RenderCase(
         "longest-name", ("values-trial.yaml",), ("fullnameOverride=",), release="r" * MAX_RELEASE_NAME_CHARS

@@ -16,6 +16,14 @@
 {{- if and (eq $values.workers.scaler "keda") (not (.Capabilities.APIVersions.Has "keda.sh/v1alpha1/ScaledObject")) -}}
   {{- $problems = append $problems "workers.scaler: `keda` needs KEDA; this cluster does not know keda.sh/v1alpha1" -}}
 {{- end -}}
+{{- if $values.canary.enabled -}}
+  {{- if not (.Capabilities.APIVersions.Has "argoproj.io/v1alpha1/Rollout") -}}
+    {{- $problems = append $problems "canary.enabled: needs Argo Rollouts; this cluster does not know argoproj.io/v1alpha1" -}}
+  {{- end -}}
+  {{- if not $values.canary.prometheus -}}
+    {{- $problems = append $problems "canary.prometheus: name the Prometheus that knows the calls of each pod" -}}
+  {{- end -}}
+{{- end -}}
 {{- $istio := $values.mesh.istio -}}
 {{- if $istio.enabled -}}
   {{- if not (.Capabilities.APIVersions.Has "security.istio.io/v1/AuthorizationPolicy") -}}

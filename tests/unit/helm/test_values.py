@@ -23,6 +23,8 @@ SCHEMA_ERRORS = [
     ("mesh.istio.ingressPrincipal=ingress", ["mesh", "istio", "ingressPrincipal"]),
     ("gatewayApi.canary.weight=101", ["gatewayApi", "canary", "weight", "100"]),
     ("gateway.certificate.issuerKind=Vault", ["gateway", "certificate", "issuerKind"]),
+    ("canary.weights={100}", ["canary", "weights", "99"]),
+    ("canary.pauseSeconds=1", ["canary", "pauseSeconds", "60"]),
     ("backup.keep=0", ["backup", "keep", "1"]),
     ("backup.schedule=nightly", ["backup", "schedule"]),
     ("jobs.Grow={shards,rebalance}", ["jobs", "Grow"]),
@@ -57,6 +59,7 @@ MISFITS = [
         ["gateway.tlsSecret: name the Secret", "gateway.certificate.issuer: needs cert-manager"],
     ),
     ("workers.scaler=keda", ["workers.scaler: `keda` needs KEDA"]),
+    ("canary.enabled=true", ["canary.enabled: needs Argo Rollouts", "canary.prometheus: name the"]),
     (
         "provision.enabled=false,backup.enabled=true,jobs.grow={shards,rebalance}",
         ["jobs: their pods are those", "backup.enabled: its pods are those"],

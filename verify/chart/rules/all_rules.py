@@ -20,6 +20,7 @@ CHART_RULES: Final[dict[str, ChartRule]] = {
     "named objects": references.find_unknown_objects,
     "volumes": references.find_unmounted_volumes,
     "claims": references.find_unknown_claims,
+    "canaries": references.find_unknown_canaries,
     "replicas": workloads.find_replicas_beside_scalers,
     "ranges": workloads.find_bad_ranges,
     "graces": workloads.find_short_graces,

@@ -25,18 +25,35 @@ def find_selectors_without_pods(release: ChartRelease) -> Iterator[str]:
 
 
 def find_unknown_scale_targets(release: ChartRelease) -> Iterator[str]:
-    """Find autoscalers whose target, or a container that a metric names, does not exist."""
+    """Find autoscalers whose target, or a container that a metric names, does not exist.
+
+    What has a Rollout is scaled by that, as its Deployment then has no pods of its own.
+    """
     workloads = {each.name: each for each in release.pod_templates() if each.kind == "Deployment"}
+    rollouts = {each["metadata"]["name"]: each["spec"] for each in release.of_kind("Rollout")}
     for scaler in release.of_kind("HorizontalPodAutoscaler", "ScaledObject"):
-        target = workloads.get(scaler["spec"]["scaleTargetRef"]["name"])
-        if target is None:
-            yield f"{describe(scaler)}: there is no Deployment {scaler['spec']['scaleTargetRef']['name']}"
+        reference = scaler["spec"]["scaleTargetRef"]
+        name, kind = reference["name"], "Rollout" if reference["name"] in rollouts else "Deployment"
+        target = workloads.get(rollouts[name]["workloadRef"]["name"] if name in rollouts else name)
+        if target is None or reference.get("kind", "Deployment") != kind:
+            yield f"{describe(scaler)}: there is no {reference.get('kind', 'Deployment')} {name}"
             continue
         containers = {container["name"] for container in target.containers}
         for metric in scaler["spec"].get("metrics", ()):
             named = metric.get("containerResource", {}).get("container")
             if named is not None and named not in containers:
                 yield f"{describe(scaler)}: {target} has no container {named}"
+
+
+def find_unknown_canaries(release: ChartRelease) -> Iterator[str]:
+    """Find Rollouts of no Deployment, and those whose analysis does not exist."""
+    analyses = release.names_of("AnalysisTemplate")
+    for rollout in release.of_kind("Rollout"):
+        if rollout["spec"]["workloadRef"]["name"] not in release.names_of("Deployment"):
+            yield f"{describe(rollout)}: there is no Deployment {rollout['spec']['workloadRef']['name']}"
+        for template in rollout["spec"]["strategy"]["canary"]["analysis"]["templates"]:
+            if template["templateName"] not in analyses:
+                yield f"{describe(rollout)}: there is no AnalysisTemplate {template['templateName']}"
 
 
 def find_unknown_claims(release: ChartRelease) -> Iterator[str]:

@@ -53,10 +53,15 @@ def _close(release: ChartRelease, port: int) -> None:
 CASES_BY_RULE = {
     **dict.fromkeys(("mutual TLS", "authorisations", "hosts"), "istio"),
     "claims": "keda",
+    "canaries": "canary",
 }
 """Releases with what a rule is about; `production-eu-central` has that of the others."""
 
 BAD: dict[str, list[tuple[str, Change]]] = {
+    "canaries": [
+        ("there is no Deployment", lambda r: remove(r, "Deployment")),
+        ("there is no AnalysisTemplate", lambda r: remove(r, "AnalysisTemplate")),
+    ],
     "claims": [
         (
             "no PersistentVolumeClaim internshipconnect-backup",
