@@ -36,7 +36,10 @@ ON_STORES = (
 """Tests that stop stores, and have some of their own, which other processes do not use."""
 ON_SERVICES = ("tests/integration/auth/test_over_grpc.py", "tests/integration/chassis/test_process.py")
 SIDE_BY_SIDE = {
-    "apart": ("tests/integration/control_plane", "tests/integration/stack/test_moves.py"),
+    "apart": (
+        *("tests/integration/control_plane", "tests/integration/stack/test_moves.py"),
+        *("tests/integration/stack/test_backup_rounds.py", "tests/integration/stack/test_backup_servers.py"),
+    ),
     "edge": (
         *("tests/integration/edge", "tests/integration/observability", *ON_SERVICES),
         *("tests/e2e", "tests/hostile"),
