@@ -83,7 +83,16 @@ def _span_recorder(name: str, role: str, settings: ProcessSettings) -> SpanRecor
         return None
     from chassis.observability.otlp_recorder import OtlpRecorder  # noqa: PLC0415 - heavy, seldom needed
 
-    return OtlpRecorder(name, role, settings.otlp_endpoint, settings.trace_sample_ratio)
+    return OtlpRecorder(
+        name,
+        role,
+        settings.otlp_endpoint,
+        settings.trace_sample_ratio,
+        installation={
+            "deployment.environment.name": settings.environment,
+            "internshipconnect.stack": settings.stack,
+        },
+    )
 
 
 def close_on_exit(closing: AsyncExitStack, close: Callable[[], Awaitable[Any]]) -> None:

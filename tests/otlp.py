@@ -12,16 +12,18 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 
 class OtlpReceiver(otlp_grpc.TraceServiceServicer):
-    """All received spans, each with the name of its service."""
+    """All received spans, each with the name of its service, and the attributes of their processes."""
 
     def __init__(self) -> None:
         self.spans: list[tuple[str, Span]] = []
+        self.resources: list[dict[str, str]] = []
 
     def Export(
         self, request: otlp.ExportTraceServiceRequest, context: Any
     ) -> otlp.ExportTraceServiceResponse:
         for resource in request.resource_spans:
             names = {item.key: item.value.string_value for item in resource.resource.attributes}
+            self.resources.append(names)
             for scope in resource.scope_spans:
                 self.spans += [(names["service.name"], span) for span in scope.spans]
         return otlp.ExportTraceServiceResponse()

@@ -1,6 +1,6 @@
 """Real spans, exported over OTLP/gRPC; imported only where an endpoint is set."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -42,9 +42,19 @@ class OtlpRecorder:
     """Records this process's spans, those of MongoDB and Redis commands included, and exports them in
     batches."""
 
-    def __init__(self, service: str, role: str, endpoint: str, sample_ratio: float) -> None:
+    def __init__(
+        self,
+        service: str,
+        role: str,
+        endpoint: str,
+        sample_ratio: float,
+        *,
+        installation: Mapping[str, str] | None = None,
+    ) -> None:
+        """`installation` are attributes of all spans that say which installation the process belongs to."""
         resource = Resource.create(
             {
+                **(installation or {}),
                 "service.name": service,
                 "service.namespace": "internshipconnect",
                 "service.instance.role": role,

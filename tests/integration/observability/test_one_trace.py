@@ -35,7 +35,15 @@ TRACEPARENT = f"00-{TRACE}-{GATEWAY_SPAN}-01"
 @pytest.fixture
 def receiver() -> Iterator[OtlpReceiver]:
     with running_otlp_receiver() as (receiver, port):
-        tracing.configure_tracing(OtlpRecorder("auth", "serve", f"http://127.0.0.1:{port}", 1.0))
+        tracing.configure_tracing(
+            OtlpRecorder(
+                "auth",
+                "serve",
+                f"http://127.0.0.1:{port}",
+                1.0,
+                installation={"deployment.environment.name": "staging"},
+            )
+        )
         yield receiver
         tracing.shut_down_tracing()
 
@@ -105,6 +113,7 @@ async def test_a_failed_handler_is_an_error_in_the_trace(receiver: OtlpReceiver)
     (handler,) = receiver.named("handle thing")
     assert handler.status.code == Status.STATUS_CODE_ERROR
     assert handler.status.message == "broken"
+    assert receiver.resources[-1]["deployment.environment.name"] == "staging"
 
 
 async def test_a_trace_that_the_gateway_did_not_sample_is_carried_on_and_not_recorded(
