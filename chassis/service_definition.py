@@ -14,6 +14,7 @@ from chassis.page_tokens import PageTokens
 from chassis.process import close_on_exit
 from chassis.redis import RedisCluster
 from chassis.redis.client import connect_redis
+from chassis.security.mutual_tls import MutualTls
 from chassis.security.service_identity import ServiceIdentity
 from chassis.settings import ChassisSettings, decode_key
 from chassis.sharding.shards import Shards
@@ -34,6 +35,7 @@ class ServiceResources(Generic[S]):
     cache: Cache
     peers: Peers
     page_tokens: PageTokens
+    tls: MutualTls | None
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,10 @@ def open_resources(
     close_on_exit(closing, redis.aclose)
     cache = Cache(redis, name)
     close_on_exit(closing, cache.aclose)
-    mesh = MeshMembership(settings.xds_bootstrap, settings.node_id) if settings.xds_bootstrap else None
-    peers = Peers(settings.peers, ServiceIdentity.from_file(name, settings.service_key), mesh)
+    tls = MutualTls.open(settings.tls_folder)
+    mesh = MeshMembership(settings.xds_bootstrap, settings.node_id, tls) if settings.xds_bootstrap else None
+    identity = ServiceIdentity.from_file(name, settings.service_key)
+    peers = Peers(settings.peers, identity, mesh, tls=tls)
     close_on_exit(closing, peers.close)
     return ServiceResources(
         name=name,
@@ -90,5 +94,6 @@ def open_resources(
         redis=redis,
         cache=cache,
         peers=peers,
+        tls=tls,
         page_tokens=PageTokens(decode_key(settings.page_token_key)),
     )

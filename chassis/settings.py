@@ -8,7 +8,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NoReturn, TypeVar
 
-from pydantic import BeforeValidator, Field, FilePath, SecretStr, ValidationError
+from pydantic import (
+    BeforeValidator,
+    DirectoryPath,
+    Field,
+    FilePath,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
@@ -72,13 +81,32 @@ class ProcessSettings(BaseSettings):
     environment: Literal["development", "staging", "production"] = "production"
     listen_host: str = Field(default="0.0.0.0", description="the address to listen on")  # noqa: S104
     grpc_port: PortNumber
+    tls_folder: DirectoryPath | None = Field(
+        default=None,
+        description="folder with tls.crt, tls.key and ca.crt: mutual TLS among processes; none: plain",
+    )
     grpc_engine: Literal["native", "grpcio"] = Field(
-        default="native", description="which library serves gRPC: `native` or `grpcio`"
+        default="native",
+        validate_default=False,
+        description="which library serves gRPC: `native` or `grpcio`",
     )
     ops_port: PortNumber
     otlp_endpoint: str = Field(default="", description="where traces are exported to; empty: nowhere")
     trace_sample_ratio: float = Field(default=1.0, ge=0.0, le=1.0)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("grpc_engine")
+    @classmethod
+    def _require_engine_with_tls(cls, engine: str, info: ValidationInfo) -> str:
+        """Refuse an engine without TLS that was asked for beside TLS."""
+        if engine == "native" and info.data.get("tls_folder"):
+            raise ValueError("`native` has no TLS: leave it out where IC_TLS_FOLDER is set")
+        return engine
+
+    @property
+    def server_engine(self) -> Literal["native", "grpcio"]:
+        """The engine that serves: with TLS the one that has it."""
+        return "grpcio" if self.tls_folder else self.grpc_engine
 
 
 class RedisSettings(ProcessSettings):

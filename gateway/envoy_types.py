@@ -54,7 +54,7 @@ from envoy.extensions.transport_sockets.internal_upstream.v3.internal_upstream_p
 )
 from envoy.extensions.transport_sockets.raw_buffer.v3.raw_buffer_pb2 import RawBuffer
 from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
-from envoy.extensions.transport_sockets.tls.v3.tls_pb2 import DownstreamTlsContext
+from envoy.extensions.transport_sockets.tls.v3.tls_pb2 import DownstreamTlsContext, UpstreamTlsContext
 from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
 from google.protobuf.json_format import ParseDict
 from google.protobuf.message import Message
@@ -110,6 +110,8 @@ INTERNAL_UPSTREAM: Final = _type_url(InternalUpstreamTransport)
 PREVIOUS_PRIORITIES: Final = _type_url(PreviousPrioritiesConfig)
 RAW_BUFFER: Final = _type_url(RawBuffer)
 DOWNSTREAM_TLS: Final = _type_url(DownstreamTlsContext)
+UPSTREAM_TLS: Final = _type_url(UpstreamTlsContext)
+SECRET: Final = _type_url(Secret)
 
 
 def typed_extension(name: str, type_url: str, **fields: Any) -> dict[str, Any]:

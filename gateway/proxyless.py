@@ -10,6 +10,7 @@ from gateway.envoy_types import Cluster, Listener, RouteConfiguration, parse_mes
 from gateway.xds.config import RETRY_SETTINGS, ads_config_source, format_duration
 from gateway.xds.fault_filter import FAULT_FILTER, grpc_fault_settings
 from gateway.xds.mesh import Mesh, OutlierDetection, ServiceFault
+from gateway.xds.mutual_tls import grpc_transport_socket
 from gateway.xds.snapshot import Snapshot
 from gateway.xds.snapshot_builder import CachedSnapshotBuilder
 
@@ -80,6 +81,7 @@ def _cluster(name: str, mesh: Mesh) -> dict[str, Any]:
         "lb_policy": "ROUND_ROBIN",
         "circuit_breakers": {"thresholds": [{"max_requests": mesh.limits_for(name).max_requests}]},
         "outlier_detection": _outlier_detection(mesh.outlier_detection),
+        **(grpc_transport_socket(name) if mesh.tls else {}),
     }
 
 

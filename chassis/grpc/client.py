@@ -21,6 +21,7 @@ from chassis.grpc.hedging import HedgedCall
 from chassis.grpc.mesh import MeshMembership
 from chassis.observability import metrics
 from chassis.observability.tracing import client_span, current_traceparent
+from chassis.security.mutual_tls import NAME_OVERRIDE_OPTION, MutualTls
 
 _OPTIONS: Final = (
     ("grpc.keepalive_time_ms", 30_000),
@@ -81,7 +82,8 @@ class Peers:
     """Channels to the other services, one each, opened at first use.
 
     `addresses` holds `host:port`, or any gRPC target, by service name. With a `mesh`, gRPC gets addresses and
-    retry policies from the control plane instead.
+    retry policies from the control plane instead. With `tls` calls go over mutual TLS; without a mesh, by the
+    certificate that was there when a service was first called.
     """
 
     def __init__(
@@ -90,8 +92,11 @@ class Peers:
         identity: ServiceTokenSource,
         mesh: MeshMembership | None = None,
         policy: ClientPolicy = DEFAULT_CLIENT_POLICY,
+        *,
+        tls: MutualTls | None = None,
     ) -> None:
         self.mesh = mesh
+        self._tls = tls
         self._policy = policy if mesh is None else replace(policy, max_attempts=1)
         self._addresses = addresses
         self._identity = identity
@@ -109,11 +114,26 @@ class Peers:
 
     def _open(self, service: str) -> grpc.aio.Channel:
         if self.mesh is None:
-            return grpc.aio.insecure_channel(self._addresses[service], options=_OPTIONS_WITHOUT_MESH)
-        channel = grpc.aio.insecure_channel(self.mesh.target_of(service), options=_OPTIONS)
+            return self._open_without_mesh(service)
+        target = self.mesh.target_of(service)
+        channel = (
+            grpc.aio.insecure_channel(target, options=_OPTIONS)
+            if self._tls is None
+            # The control plane says which files and names count; these are for what it says nothing of.
+            else grpc.aio.secure_channel(
+                target, grpc.xds_channel_credentials(self._tls.channel_credentials()), options=_OPTIONS
+            )
+        )
         # Connect now: the control plane may be unreachable when the channel is first used.
         channel.get_state(try_to_connect=True)
         return channel
+
+    def _open_without_mesh(self, service: str) -> grpc.aio.Channel:
+        address = self._addresses[service]
+        if self._tls is None:
+            return grpc.aio.insecure_channel(address, options=_OPTIONS_WITHOUT_MESH)
+        options = (*_OPTIONS_WITHOUT_MESH, (NAME_OVERRIDE_OPTION, service))
+        return grpc.aio.secure_channel(address, self._tls.channel_credentials(), options=options)
 
     async def close(self) -> None:
         """Close all channels; calls in flight end."""

@@ -9,8 +9,11 @@ import orjson
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from chassis.readiness import ReadinessCheck
+from chassis.security.mutual_tls import NAME_OVERRIDE_OPTION, MutualTls
 
 _HEALTH_CHECK_TIMEOUT_S: Final = 0.8
+CONTROL_PLANE_NAME: Final = "control-plane"
+"""The name in the certificate of the control plane."""
 
 
 class MeshMembership:
@@ -20,8 +23,9 @@ class MeshMembership:
     who the process is, in place of the node in a file that several processes share.
     """
 
-    def __init__(self, bootstrap: Path, node_id: str = "") -> None:
+    def __init__(self, bootstrap: Path, node_id: str = "", tls: MutualTls | None = None) -> None:
         """Raise ValueError when the file is not a bootstrap."""
+        self._tls = tls
         self._server = _read_control_plane_address(bootstrap)
         if node_id:
             os.environ.pop("GRPC_XDS_BOOTSTRAP", None)
@@ -34,6 +38,15 @@ class MeshMembership:
         """Return the gRPC target of a service."""
         return f"xds:///{service}"
 
+    def _control_plane_channel(self) -> grpc.aio.Channel:
+        if self._tls is None:
+            return grpc.aio.insecure_channel(self._server)
+        return grpc.aio.secure_channel(
+            self._server,
+            self._tls.channel_credentials(),
+            options=((NAME_OVERRIDE_OPTION, CONTROL_PLANE_NAME),),
+        )
+
     async def check(self) -> None:
         """Raise ConnectionError until the control plane has sent its first resources.
 
@@ -42,7 +55,7 @@ class MeshMembership:
         """
         if self._has_answered:
             return
-        async with grpc.aio.insecure_channel(self._server) as channel:
+        async with self._control_plane_channel() as channel:
             await _check_control_plane(channel, self._server)
         self._has_answered = True
 

@@ -31,6 +31,7 @@ from chassis.grpc.handlers import MAX_REQUEST_BYTES, Interceptor, ReceivedMetada
 from chassis.grpc.interceptor_chain import compile_handler
 from chassis.grpc.interceptors.authentication import AUTHORIZATION_METADATA_KEY
 from chassis.observability import metrics
+from chassis.security.mutual_tls import MutualTls
 
 M = TypeVar("M", bound=Message)
 
@@ -60,9 +61,12 @@ class GrpcServer:
         self._health = health
         self._names = names
 
-    def listen(self, address: str) -> int:
-        """Open `host:port` (port 0: any free one) and return the port. Raises OSError when it is taken."""
-        return self._engine.listen(address)
+    def listen(self, address: str, tls: MutualTls | None = None) -> int:
+        """Open `host:port` (port 0: any free one) and return the port; with `tls` for its clients only.
+
+        Raises OSError when it is taken, ValueError if the engine has no TLS.
+        """
+        return self._engine.listen(address, tls)
 
     async def start(self) -> None:
         """Start answering calls; the health service reports SERVING."""

@@ -49,7 +49,8 @@ class ServeRole:
 
     async def start(self) -> None:
         await self._slot_map.load_newest()
-        self._server.listen(f"{self._resources.settings.listen_host}:{self._resources.settings.grpc_port}")
+        settings = self._resources.settings
+        self._server.listen(f"{settings.listen_host}:{settings.grpc_port}", self._resources.tls)
         for background in self._definition.background_tasks:
             self._tasks.keep_running(getattr(background, "__qualname__", repr(background)), background)
         self._tasks.keep_running("slot map", self._slot_map.follow_shards)
@@ -97,4 +98,4 @@ def _build_role_server(
         concurrency_limit=concurrency_limit,
         tickets=CallTickets(resources.redis),
     )
-    return build_grpc_server(definition.servicers, chain, resources.settings.grpc_engine)
+    return build_grpc_server(definition.servicers, chain, resources.settings.server_engine)

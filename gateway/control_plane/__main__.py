@@ -11,6 +11,7 @@ from chassis.contracts import Contracts
 from chassis.process import run_process
 from chassis.readiness import ReadinessCheck
 from chassis.roles.background_tasks import BackgroundTasks
+from chassis.security.mutual_tls import MutualTls
 from gateway.control_plane.edge_config_watcher import EdgeConfigWatcher
 from gateway.control_plane.kubernetes.access import KubernetesAccess
 from gateway.control_plane.pacing import PacingPolicy
@@ -34,6 +35,7 @@ class ControlPlane:
 
     def __init__(self, settings: ControlPlaneSettings) -> None:
         self._address = f"{settings.listen_host}:{settings.grpc_port}"
+        self._tls = MutualTls.open(settings.tls_folder)
         self._cache = cache = SnapshotCache(
             PacingPolicy(settings.pushes_per_node_per_s, new_streams_per_s=settings.new_streams_per_s)
         )
@@ -80,7 +82,10 @@ class ControlPlane:
 
     def _bind_port(self) -> None:
         try:
-            self._server.add_insecure_port(self._address)
+            if self._tls is None:
+                self._server.add_insecure_port(self._address)
+            else:
+                self._server.add_secure_port(self._address, self._tls.server_credentials())
         except RuntimeError as error:
             raise OSError(f"cannot listen on {self._address}: {error}") from error
 

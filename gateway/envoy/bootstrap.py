@@ -1,14 +1,18 @@
 """Envoy's bootstrap: the address of the control plane, from which it gets all other configuration."""
 
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any, Final, Literal
 
 from google.protobuf.json_format import MessageToDict
 
+from chassis.grpc.mesh import CONTROL_PLANE_NAME
 from gateway import envoy_types
 from gateway.envoy.clusters import static_cluster
 from gateway.envoy_types import Bootstrap, parse_message, socket_address, typed_extension
 from gateway.xds.config import ads_config_source
+from gateway.xds.mutual_tls import envoy_transport_socket, secret_file_source
 from gateway.xds.nodes import ADS_CLUSTER, GATEWAY_GROUP
 
 MAX_CONNECTIONS: Final = 20_000
@@ -33,6 +37,8 @@ class EnvoyNode:
 
     These lead to the administration, which listens where nobody else reaches it.
     """
+    mesh_secrets: Path | None = None
+    """The folder of the files of `render_mesh_secrets`: mutual TLS with the control plane; None: plain."""
 
 
 def build_bootstrap(node: EnvoyNode) -> dict[str, Any]:
@@ -70,7 +76,11 @@ def _first_config_source(node: EnvoyNode) -> dict[str, Any]:
 
 
 def _static_resources(node: EnvoyNode) -> dict[str, Any]:
-    clusters = [static_cluster(ADS_CLUSTER, *node.control_plane)]
+    control_plane = static_cluster(ADS_CLUSTER, *node.control_plane)
+    if node.mesh_secrets:
+        source_of = partial(secret_file_source, node.mesh_secrets)
+        control_plane |= envoy_transport_socket(CONTROL_PLANE_NAME, source_of)
+    clusters = [control_plane]
     if node.ops is None:
         return {"clusters": clusters}
     return {"clusters": [*clusters, _admin_cluster(node.admin)], "listeners": [_ops_listener(node.ops)]}

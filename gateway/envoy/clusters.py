@@ -13,6 +13,7 @@ from gateway.envoy.view_log import VIEW_LOG_CLUSTER
 from gateway.envoy_types import socket_address, typed_extension
 from gateway.xds.config import ads_config_source, format_duration
 from gateway.xds.mesh import CircuitBreakerLimits, HealthCheck, Mesh, OutlierDetection
+from gateway.xds.mutual_tls import RATE_LIMITER_NAME, envoy_transport_socket
 
 
 def build_clusters(mesh: Mesh, edge: EdgeConfig) -> list[dict[str, Any]]:
@@ -21,9 +22,11 @@ def build_clusters(mesh: Mesh, edge: EdgeConfig) -> list[dict[str, Any]]:
     found.append(internal_cluster(ORIGIN))
     if mesh.gateway.rate_limits:
         found.extend(internal_cluster(quota_cluster_name(each)) for each in (ROUTE_CONFIGURATION, ORIGIN))
-        found.append(static_cluster(RATE_LIMIT_CLUSTER, *parse_host_port(mesh.gateway.rate_limits)))
+        limiter = static_cluster(RATE_LIMIT_CLUSTER, *parse_host_port(mesh.gateway.rate_limits))
+        found.append(limiter | _mutual_tls(RATE_LIMITER_NAME, mesh))
     if mesh.gateway.view_log_address:
-        found.append(static_cluster(VIEW_LOG_CLUSTER, *parse_host_port(mesh.gateway.view_log_address)))
+        view_log = static_cluster(VIEW_LOG_CLUSTER, *parse_host_port(mesh.gateway.view_log_address))
+        found.append(view_log | _mutual_tls(RATE_LIMITER_NAME, mesh))
     if edge.otlp:
         found.append(static_cluster(OTLP_CLUSTER, *edge.otlp))
     return found
@@ -60,7 +63,12 @@ def _service_cluster(name: str, mesh: Mesh) -> dict[str, Any]:
         "common_lb_config": {"update_merge_window": "0.1s"},
         # A removed endpoint gets no new calls, whatever its health; calls in flight end there.
         "ignore_health_on_host_removal": True,
+        **_mutual_tls(name, mesh),
     }
+
+
+def _mutual_tls(name: str, mesh: Mesh) -> dict[str, Any]:
+    return envoy_transport_socket(name, lambda _: ads_config_source()) if mesh.tls else {}
 
 
 def _circuit_breaker_threshold(limits: CircuitBreakerLimits) -> dict[str, Any]:

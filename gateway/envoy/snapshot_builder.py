@@ -15,6 +15,7 @@ from gateway.envoy.listener import (
 from gateway.envoy.routes import build_edge_routes, build_origin_routes
 from gateway.envoy_types import Cluster, Listener, RouteConfiguration, Secret, parse_message
 from gateway.xds.mesh import Mesh
+from gateway.xds.mutual_tls import build_mesh_secrets
 from gateway.xds.snapshot import Snapshot
 from gateway.xds.snapshot_builder import CachedSnapshotBuilder
 
@@ -50,6 +51,7 @@ class GatewaySnapshotBuilder(CachedSnapshotBuilder[tuple[Contracts, Mesh, EdgeCo
                     parse_message(build_gateway_secret(files), Secret)
                     for files in ([mesh.gateway.tls] if mesh.gateway.tls else ())
                 ),
+                *(parse_message(each, Secret) for each in (build_mesh_secrets(mesh.tls) if mesh.tls else ())),
                 parse_message(build_edge_routes(contracts, mesh, edge_config), RouteConfiguration),
                 parse_message(build_origin_routes(contracts, mesh, edge_config), RouteConfiguration),
             ]

@@ -16,6 +16,7 @@ from chassis.readiness import ReadinessCheck
 from chassis.redis import RedisCluster
 from chassis.redis.nodes import StoreUnavailableError
 from chassis.roles.background_tasks import BackgroundTasks
+from chassis.security.mutual_tls import MutualTls
 from gateway.ratelimit.api import QuotaServicer, RateLimitServicer
 from gateway.ratelimit.quota_messages import QUOTA_METHOD
 from gateway.ratelimit.redis_counter_store import RedisCounterStore
@@ -55,9 +56,10 @@ class RateLimitProcess:
         self._counters = counters
         self._redis = redis
         self._address = f"{settings.listen_host}:{settings.grpc_port}"
+        self._tls = MutualTls.open(settings.tls_folder)
         self._tasks = BackgroundTasks()
         self._health = health_aio.HealthServicer()
-        self._engine = build_rate_limit_engine(api, quotas, self._health, views, settings.grpc_engine)
+        self._engine = build_rate_limit_engine(api, quotas, self._health, views, settings.server_engine)
 
     def checks(self) -> list[ReadinessCheck]:
         """Return no check: without Redis, or with invalid new limits, the service is only degraded."""
@@ -66,7 +68,7 @@ class RateLimitProcess:
     async def start(self) -> None:
         with contextlib.suppress(StoreUnavailableError):
             await self._counters.connect()
-        self._engine.listen(self._address)
+        self._engine.listen(self._address, self._tls)
         self._tasks.keep_running("limits", self._rules.watch_forever)
         await self._engine.start()
         for name in ("", RATE_LIMIT_SERVICE):

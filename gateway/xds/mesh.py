@@ -132,6 +132,17 @@ class TlsFiles(_FrozenModel):
     key: Path
 
 
+class MeshTls(_FrozenModel):
+    """Mutual TLS among processes; without it calls are plain.
+
+    `folder` is where gateways have their files, which are named as those of `IC_TLS_FOLDER`; services name
+    theirs by that variable. A service's certificate is for its name here, as `auth`; those of the control
+    plane and the limiter are for `control-plane` and `rate-limiter`.
+    """
+
+    folder: Path
+
+
 class MeshGateway(_FrozenModel):
     """The gateway's settings beside the contracts.
 
@@ -197,6 +208,7 @@ class Mesh(_FrozenModel):
     health_check: HealthCheck = HealthCheck()
     subsets: SubsetSettings = SubsetSettings()
     gateway: MeshGateway = MeshGateway()
+    tls: MeshTls | None = None
     faults: dict[DnsLabel, ServiceFault] = {}
 
     @model_validator(mode="after")

@@ -6,6 +6,7 @@ from typing import Any, Final, cast
 import grpc
 
 from chassis.grpc.engine.server_engine import EngineMethod, EnginePolicy, serialize_message
+from chassis.security.mutual_tls import MutualTls
 
 _MIN_PING_INTERVAL_MS: Final = 10_000
 _MAX_PING_STRIKES: Final = 5
@@ -32,8 +33,10 @@ class GrpcioEngine:
             service, name = method.path[1:].split("/")
             self._server.add_registered_method_handlers(service, {name: _to_grpcio_handler(method)})
 
-    def listen(self, address: str) -> int:
+    def listen(self, address: str, tls: MutualTls | None = None) -> int:
         try:
+            if tls is not None:
+                return self._server.add_secure_port(address, tls.server_credentials())
             return self._server.add_insecure_port(address)
         except RuntimeError as error:
             raise OSError(f"cannot listen on {address}: {error}") from error

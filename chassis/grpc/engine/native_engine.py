@@ -22,6 +22,7 @@ from chassis.grpc.engine.native_call import NativeCall, fail_call
 from chassis.grpc.engine.server_engine import EngineMethod, EnginePolicy, StatusAnswer
 from chassis.grpc.handlers import RpcHandler
 from chassis.observability.logging import get_logger
+from chassis.security.mutual_tls import MutualTls
 
 _MAX_EVENTS_PER_BATCH: Final = 64
 _FLUSH_S: Final = 0.25
@@ -52,7 +53,9 @@ class NativeEngine:
     def add_methods(self, methods: Iterable[EngineMethod]) -> None:
         self._methods.extend(methods)
 
-    def listen(self, address: str) -> int:
+    def listen(self, address: str, tls: MutualTls | None = None) -> int:
+        if tls is not None:
+            raise ValueError("the native engine has no TLS; grpcio has")
         policy = self._policy
         try:
             self._front = NativeGrpcFront(

@@ -7,6 +7,7 @@ from typing import Protocol
 import grpc
 
 from chassis.grpc.handlers import Metadata, RpcHandler
+from chassis.security.mutual_tls import MutualTls
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,11 @@ class ServerEngine(Protocol):
         """The server for what only grpcio answers: request streams, reflection and unknown methods."""
         ...
 
-    def listen(self, address: str) -> int:
-        """Open `host:port` (port 0: any free one) and return the port. Raises OSError when it is taken."""
+    def listen(self, address: str, tls: MutualTls | None = None) -> int:
+        """Open `host:port` (port 0: any free one) and return the port; with `tls` for its clients only.
+
+        Raises OSError when it is taken, ValueError if the engine has no TLS.
+        """
         ...
 
     async def start(self) -> None:

@@ -6,12 +6,13 @@ import os
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import grpc
 import httpx
+import trustme
 import yaml
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -20,7 +21,9 @@ from prometheus_client import REGISTRY
 
 import internshipconnect
 from chassis.contracts import Contracts
+from chassis.grpc.mesh import CONTROL_PLANE_NAME
 from chassis.ids import new_id
+from chassis.security.mutual_tls import MutualTls
 from chassis.service_registry import RegistryEntry, ServiceInstance
 from devstack import binaries
 from gateway.control_plane.reconciler import Reconciler
@@ -32,12 +35,18 @@ from gateway.envoy.edge_config import EdgeConfig
 from gateway.envoy.quota_policy import QuotaPolicy
 from gateway.envoy.snapshot_builder import GatewaySnapshotBuilder
 from gateway.proxyless import ProxylessSnapshotBuilder
-from gateway.xds.mesh import Mesh
+from gateway.xds.mesh import Mesh, MeshTls
+from gateway.xds.mutual_tls import (
+    grpc_bootstrap_fields,
+    grpc_control_plane_credentials,
+    render_mesh_secrets,
+)
 from gateway.xds.nodes import GATEWAY_GROUP, SERVICES_GROUP
 from gateway.xds.snapshot_builder import SnapshotBuilder
 from internshipconnect.internship.v1 import internship_pb2 as pb
 from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServiceStub
 from internshipconnect.options.v1 import options_pb2
+from tests.mounted_secret import MountedSecret
 from tests.ports import free_port
 from tests.waiting import WAIT_TIMEOUT_S
 from tests.waiting import wait_until as wait_until  # noqa: PLC0414
@@ -49,6 +58,8 @@ PATIENT_DEADLINE_MS = 30_000
 PATIENT_QUOTA_POLICY = QuotaPolicy(ask_timeout_s=30, report_timeout_s=30)
 """The limiter may take long to answer on a busy machine, which must not matter to the counts."""
 PATH = f"/api/v1/internships/{LISTING}"
+CALLER = "caller"
+"""The name in the certificate of a caller without a proxy."""
 VariantName = Literal["state of the world", "delta"]
 
 
@@ -81,8 +92,9 @@ class _AnyMethodHandler(grpc.GenericRpcHandler):
 class EchoInstance:
     """One server that registers itself as an instance of a service."""
 
-    def __init__(self, registry: Path, service: str, region: str) -> None:
+    def __init__(self, registry: Path, service: str, region: str, tls: MutualTls | None = None) -> None:
         self.port = 0
+        self._tls = tls
         self.calls = 0
         self.methods: set[str] = set()
         self.request = b""
@@ -102,7 +114,10 @@ class EchoInstance:
         self._server = grpc.aio.server()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._server.add_generic_rpc_handlers((_AnyMethodHandler(self),))
-        self.port = self._server.add_insecure_port("127.0.0.1:0")
+        if self._tls is None:
+            self.port = self._server.add_insecure_port("127.0.0.1:0")
+        else:
+            self.port = self._server.add_secure_port("127.0.0.1:0", self._tls.server_credentials())
         await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
         await self._server.start()
         instance = ServiceInstance(self._service, "127.0.0.1", self.port, self._region)
@@ -172,12 +187,23 @@ class ControlPlaneHarness:
             ),
             SERVICES_GROUP: ProxylessSnapshotBuilder(),
         }
+        self.secrets: dict[str, MountedSecret] = {}
         self._closing = closing
         self._gateway: dict[str, Any] = {}
         self._plane: asyncio.Task[None] | None = None
         self._server: grpc.aio.Server | None = None
         self.descriptors.write_bytes(_with_patient_deadlines(DESCRIPTORS.read_bytes()))
         self.write_mesh()
+
+    def use_mutual_tls(self, authority: trustme.CA) -> None:
+        """Give every process a certificate for its name; call it before any of them starts."""
+        for name in (*SERVICE_NAMES, CONTROL_PLANE_NAME, GATEWAY_GROUP, CALLER):
+            names = (name, "localhost") if name == CONTROL_PLANE_NAME else (name,)
+            self.secrets[name] = MountedSecret(self.folder / "tls" / name, names, authority)
+
+    def identity(self, name: str) -> MutualTls | None:
+        """Return the credentials of a process, where there is mutual TLS."""
+        return MutualTls(self.secrets[name].folder) if name in self.secrets else None
 
     def write_mesh(self, regions: tuple[str, ...] = ("local",), **changes: Any) -> None:
         """Replace the mesh file in one step, as a careful editor does."""
@@ -216,7 +242,11 @@ class ControlPlaneHarness:
         health = health_aio.HealthServicer()
         await health.set("", health_pb2.HealthCheckResponse.SERVING)
         self._server = build_xds_server(self.snapshot_cache, health)
-        self._server.add_insecure_port(f"127.0.0.1:{self.ads}")
+        address = f"127.0.0.1:{self.ads}"
+        if (tls := self.identity(CONTROL_PLANE_NAME)) is not None:
+            self._server.add_secure_port(address, tls.server_credentials())
+        else:
+            self._server.add_insecure_port(address)
         self._plane = asyncio.create_task(self.reconciler.reconcile_forever())
         await self._server.start()
 
@@ -228,13 +258,18 @@ class ControlPlaneHarness:
             self._plane = self._server = None
 
     async def echo(self, service: str = "internship", region: str = "local") -> EchoInstance:
-        started = await EchoInstance(self.registry, service, region).start()
+        started = await EchoInstance(self.registry, service, region, self.identity(service)).start()
         self._closing.push_async_callback(started._server.stop, 0)
         return started
 
     async def envoy(self, variant: VariantName = "delta", region: str = "local") -> None:
         """Start Envoy; it is killed in the end."""
         node = EnvoyNode("gateway-1", region, ("127.0.0.1", self.admin), ("127.0.0.1", self.ads), variant)
+        if GATEWAY_GROUP in self.secrets:
+            tls = MeshTls(folder=self.secrets[GATEWAY_GROUP].folder)
+            for name, content in render_mesh_secrets(tls).items():
+                (self.folder / name).write_text(json.dumps(content))
+            node = replace(node, mesh_secrets=self.folder)
         config = self.folder / "envoy.json"
         config.write_text(json.dumps(build_bootstrap(node)))
         log = (self.folder / "envoy.log").open("w")
@@ -248,20 +283,29 @@ class ControlPlaneHarness:
 
     def proxyless(self, service: str = "internship", region: str = "local") -> grpc.aio.Channel:
         """Return a channel that finds its endpoints by itself."""
+        secret = self.secrets.get(CALLER)
         config = {
             "xds_servers": [
                 {
-                    "server_uri": f"127.0.0.1:{self.ads}",
-                    "channel_creds": [{"type": "insecure"}],
+                    "server_uri": f"{'localhost' if secret else '127.0.0.1'}:{self.ads}",
+                    "channel_creds": (
+                        grpc_control_plane_credentials(secret.folder) if secret else [{"type": "insecure"}]
+                    ),
                     "server_features": ["xds_v3"],
                 }
             ],
+            **(grpc_bootstrap_fields(secret.folder) if secret else {}),
             "node": {"id": f"test-{region}", "cluster": "services", "locality": {"region": region}},
         }
         path = self.folder / f"xds-{region}.json"
         path.write_text(json.dumps(config))
         os.environ["GRPC_XDS_BOOTSTRAP"] = str(path)
-        channel = grpc.aio.insecure_channel(f"xds:///{service}")
+        tls, target = self.identity(CALLER), f"xds:///{service}"
+        channel = (
+            grpc.aio.insecure_channel(target)
+            if tls is None
+            else grpc.aio.secure_channel(target, grpc.xds_channel_credentials(tls.channel_credentials()))
+        )
         self._closing.push_async_callback(channel.close)
         return channel
 

@@ -1,46 +1,13 @@
 """The gateway's certificate is replaced as Kubernetes replaces a mounted Secret, while Envoy runs."""
 
 import asyncio
-import ssl
-from pathlib import Path
 
 import pytest
-import trustme
 
 from tests.integration.control_plane.harness import ControlPlaneHarness, VariantName, wait_until
+from tests.mounted_secret import MountedSecret
 
 HOST = "localhost"
-
-
-class MountedSecret:
-    """A folder as the kubelet makes it: its files are links through `..data`, which a rename replaces."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._authority = trustme.CA()
-        self._versions = 0
-        folder.mkdir()
-        self.renew()
-        for name in ("tls.crt", "tls.key"):
-            (folder / name).symlink_to(f"..data/{name}")
-
-    def renew(self) -> None:
-        """Mount a new certificate."""
-        self._versions += 1
-        version = self.folder / f"..{self._versions}"
-        version.mkdir()
-        issued = self._authority.issue_cert(HOST)
-        (version / "tls.crt").write_bytes(b"".join(pem.bytes() for pem in issued.cert_chain_pems))
-        (version / "tls.key").write_bytes(issued.private_key_pem.bytes())
-        link = self.folder / "..data_tmp"
-        link.symlink_to(version.name)
-        link.replace(self.folder / "..data")
-
-    def client_context(self) -> ssl.SSLContext:
-        """Return the context of a client that trusts the authority."""
-        context = ssl.create_default_context()
-        self._authority.configure_trust(context)
-        return context
 
 
 async def _served_certificate(harness: ControlPlaneHarness, secret: MountedSecret) -> bytes:
@@ -60,7 +27,7 @@ async def _served_certificate(harness: ControlPlaneHarness, secret: MountedSecre
 async def test_a_new_certificate_is_served_without_a_restart(
     harness: ControlPlaneHarness, variant: VariantName
 ) -> None:
-    secret = MountedSecret(harness.folder / "tls")
+    secret = MountedSecret(harness.folder / "tls", (HOST,))
     files = {"certificate": str(secret.folder / "tls.crt"), "key": str(secret.folder / "tls.key")}
     harness.write_mesh(gateway={"tls": files})
     await harness.echo()

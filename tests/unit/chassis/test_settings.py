@@ -1,6 +1,7 @@
 """Settings: all errors are reported together, by variable, and no value is ever shown."""
 
 import base64
+import re
 from pathlib import Path
 
 import pytest
@@ -114,3 +115,20 @@ def test_no_secret_shows_when_settings_are_printed(environment: pytest.MonkeyPat
 def test_settings_can_not_be_changed(environment: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="frozen"):
         load_settings(ServiceSettings).mail_batch = 3
+
+
+def test_with_tls_the_engine_is_the_one_that_has_it(
+    environment: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert load_settings(ServiceSettings).server_engine == "native"
+    environment.setenv("IC_TLS_FOLDER", str(tmp_path))
+    assert load_settings(ServiceSettings).server_engine == "grpcio"
+    environment.setenv("IC_GRPC_ENGINE", "native")
+    assert re.search(r"IC_GRPC_ENGINE.*`native` has no TLS", complaints(capsys))
+
+
+def test_a_folder_for_tls_has_to_be_there(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment.setenv("IC_TLS_FOLDER", "/nowhere")
+    assert "IC_TLS_FOLDER" in complaints(capsys)
