@@ -77,6 +77,11 @@ class LocalCluster:
         return self.credentials.amqp_url(self.topology)
 
     @property
+    def tls_folder(self) -> Path | None:
+        """None: calls among local processes are plain."""
+        return None
+
+    @property
     def control_plane(self) -> str:
         """The gRPC port of the stack's control plane."""
         return f"{LOOPBACK}:{self.topology.control_plane.grpc}"

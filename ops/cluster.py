@@ -70,6 +70,10 @@ class Cluster(Protocol):
         """`amqp(s)://user:password@host:port/vhost`; a secret."""
 
     @property
+    def tls_folder(self) -> Path | None:
+        """The folder with the operator's files of mutual TLS; None where calls are plain."""
+
+    @property
     def control_plane(self) -> str:
         """`host:port` of the control plane's gRPC port."""
 

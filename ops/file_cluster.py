@@ -75,6 +75,8 @@ class ClusterFile(BaseModel):
     slot_map: Path | None = None
     """The first slot map; without it slots are distributed evenly over the shards."""
     secrets: Path = Path(SECRETS_FOLDER)
+    tls: Path | None = None
+    """The folder with tls.crt, tls.key and ca.crt, where processes speak mutual TLS."""
 
 
 def open_file_cluster(path: Path) -> "FileCluster":
@@ -144,6 +146,11 @@ class FileCluster:
             raise OpsError(f"{self.path} names no `rabbit`, and {self._secrets} holds no 'amqp-url'")
         login = ":".join(quote(self._secret(name), safe="") for name in ("rabbit-user", "rabbit-password"))
         return f"amqp://{login}@{self.file.rabbit}"
+
+    @property
+    def tls_folder(self) -> Path | None:
+        """The file's `tls`, from its folder."""
+        return self.path.parent / self.file.tls if self.file.tls else None
 
     @property
     def control_plane(self) -> str:

@@ -11,7 +11,9 @@ import grpc
 from envoy.service.status.v3 import csds_pb2_grpc
 from envoy.service.status.v3.csds_pb2 import ClientStatusRequest, ConfigStatus
 
+from chassis.grpc.mesh import CONTROL_PLANE_NAME
 from gateway.xds.resource_types import RESOURCE_TYPE_BY_URL
+from ops.channels import open_channel
 from ops.cluster import Cluster
 from ops.errors import OpsError
 
@@ -48,7 +50,7 @@ def fetch_mesh_status(cluster: Cluster) -> list[MeshNodeStatus]:
         OpsError: the control plane does not answer.
     """
     address = cluster.control_plane
-    with grpc.insecure_channel(address) as channel:
+    with open_channel(address, CONTROL_PLANE_NAME, cluster.tls_folder) as channel:
         stub = csds_pb2_grpc.ClientStatusDiscoveryServiceStub(channel)
         try:
             configs = stub.FetchClientStatus(ClientStatusRequest(), timeout=CALL_TIMEOUT_S).config

@@ -17,6 +17,7 @@ from internshipconnect.internship.v1 import internship_pb2 as pb
 from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServiceStub
 from internshipconnect.user.v1 import user_pb2 as user
 from internshipconnect.user.v1.user_pb2_grpc import UserServiceStub
+from ops.channels import open_channel
 from ops.cluster import Cluster
 from ops.errors import OpsError
 from ops.service_names import OPERATOR_SERVICE
@@ -107,7 +108,8 @@ class ModerationClient:
     def _call(self, service: str, stub: Callable[[grpc.Channel], Any], rpc: str, request: Message) -> Any:
         address = self._cluster.service_address(service)
         metadata = (("authorization", f"Bearer {self._token()}"),)
-        with self._as_domain_errors(), grpc.insecure_channel(address) as channel:
+        folder = self._cluster.tls_folder
+        with self._as_domain_errors(), open_channel(address, service, folder) as channel:
             return getattr(stub(channel), rpc)(request, timeout=CALL_TIMEOUT_S, metadata=metadata)
 
     def _token(self) -> str:

@@ -4,12 +4,15 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
 from devstack.toolbox import tools
 from gateway.envoy.bootstrap import EnvoyNode, build_bootstrap
+from gateway.xds.mesh import MeshTls
+from gateway.xds.mutual_tls import render_mesh_secrets
 from ops.errors import OpsError
 from verify.chart.manifests import ChartRelease, describe
 from verify.chart.operator_kinds import find_type_errors
@@ -30,8 +33,12 @@ from verify.chart.rules.fields import find_images_without_digest
 from verify.chart.schemas import KUBERNETES_VERSIONS, SHORT_VERSIONS, find_schema_errors
 
 BOOTSTRAP_FILE: Final = CHART / "files" / "envoy-bootstrap.json"
+SECURE_BOOTSTRAP_FILE: Final = CHART / "files" / "envoy-bootstrap-tls.json"
+MESH_SECRETS_FILE: Final = CHART / "files" / "mesh-secrets.json"
 RPC_CALLERS_FILE: Final = CHART / "files" / "rpc-callers.yaml"
 _REGION, _CONTROL_PLANE = "@region@", "@control-plane@"
+_CONFIG_FOLDER: Final = Path("/etc/internshipconnect/config")
+_MESH_TLS_FOLDER: Final = Path("/etc/internshipconnect/mesh-tls")
 _ADMIN_ADDRESS: Final = ("127.0.0.1", 9901)
 
 
@@ -48,8 +55,7 @@ def list_checks(*, is_short: bool) -> list[ChartCheck]:
     releases = HELM_RELEASES[:1] if is_short else HELM_RELEASES
     versions = SHORT_VERSIONS if is_short else KUBERNETES_VERSIONS
     return [
-        ChartCheck("bootstrap", _check_bootstrap),
-        ChartCheck("callers of RPCs", _check_rpc_callers),
+        ChartCheck("generated files", _check_generated_files),
         *(
             ChartCheck(f"{release} lint {case.name}", lambda r=release, c=case: _lint(r, c))  # type: ignore[misc]
             for release in releases
@@ -72,8 +78,8 @@ def list_checks(*, is_short: bool) -> list[ChartCheck]:
 
 def write_generated_files() -> None:
     """Write Envoy's bootstrap into the chart, and the renders that are committed."""
-    BOOTSTRAP_FILE.write_text(render_bootstrap())
-    RPC_CALLERS_FILE.write_text(render_rpc_callers())
+    for file, content in _generated_files().items():
+        file.write_text(content)
     _release.cache_clear()
     RENDERS.mkdir(exist_ok=True)
     for case in RENDER_CASES:
@@ -81,7 +87,16 @@ def write_generated_files() -> None:
             (RENDERS / f"{case.name}.yaml").write_text(format_release(_release(HELM_RELEASES[0], case)))
 
 
-def render_bootstrap() -> str:
+def _generated_files() -> dict[Path, str]:
+    return {
+        BOOTSTRAP_FILE: render_bootstrap(),
+        SECURE_BOOTSTRAP_FILE: render_bootstrap(_CONFIG_FOLDER),
+        MESH_SECRETS_FILE: json.dumps(render_mesh_secrets(MeshTls(folder=_MESH_TLS_FOLDER)), indent=2) + "\n",
+        RPC_CALLERS_FILE: render_rpc_callers(),
+    }
+
+
+def render_bootstrap(mesh_secrets: Path | None = None) -> str:
     """Return Envoy's bootstrap with places for the region and the control plane's host."""
     components = yaml.safe_load((CHART / "files" / "components.yaml").read_text())["others"]
     node = EnvoyNode(
@@ -90,6 +105,7 @@ def render_bootstrap() -> str:
         admin=_ADMIN_ADDRESS,
         control_plane=(_CONTROL_PLANE, components["control-plane"]["ports"]["grpc"]),
         ops=("0.0.0.0", components["gateway"]["ports"]["ops"]),  # noqa: S104
+        mesh_secrets=mesh_secrets,
     )
     return json.dumps(build_bootstrap(node), indent=2) + "\n"
 
@@ -105,14 +121,10 @@ def _release(helm: str, case: RenderCase) -> ChartRelease:
     return parse_release(case, render_chart(case, tools.helm(helm)))
 
 
-def _check_bootstrap() -> Iterator[str]:
-    if BOOTSTRAP_FILE.read_text() != render_bootstrap():
-        yield f"{BOOTSTRAP_FILE.name} is not what gateway/envoy/bootstrap.py makes: ic chart --write"
-
-
-def _check_rpc_callers() -> Iterator[str]:
-    if RPC_CALLERS_FILE.read_text() != render_rpc_callers():
-        yield f"{RPC_CALLERS_FILE.name} is not what contracts and clients say: ic chart --write"
+def _check_generated_files() -> Iterator[str]:
+    for file, content in _generated_files().items():
+        if not file.exists() or file.read_text() != content:
+            yield f"{file.name} is not what code and contracts say: ic chart --write"
 
 
 def _lint(helm: str, case: RenderCase) -> Iterator[str]:

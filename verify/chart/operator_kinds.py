@@ -23,6 +23,7 @@ PACKAGES: Final = {
     "Gateway": "istio",
     "HTTPRoute": "gateway-api",
     "Certificate": "cert-manager",
+    "Issuer": "cert-manager",
     "Rollout": "argo-rollouts",
     "AnalysisTemplate": "argo-rollouts",
 }

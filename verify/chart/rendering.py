@@ -92,6 +92,7 @@ RENDER_CASES: Final = (
         "gatewayApi.canary.weight=10",
         "gatewayApi.canary.service=internshipconnect-canary",
     ),
+    _production("mutual-tls", REGIONS[0], "mesh.mutualTls.enabled=true"),
     _production(
         "canary",
         REGIONS[0],

@@ -2,15 +2,21 @@
 
 {{- define "ic.envoyBootstrap" -}}
 {{- $host := include "ic.host" (dict "root" . "name" "control-plane") -}}
-{{ .Files.Get "files/envoy-bootstrap.json" | replace "@region@" .Values.region | replace "@control-plane@" $host }}
+{{- $file := ternary "files/envoy-bootstrap-tls.json" "files/envoy-bootstrap.json" .Values.mesh.mutualTls.enabled -}}
+{{ .Files.Get $file | replace "@region@" .Values.region | replace "@control-plane@" $host }}
 {{- end -}}
 
 {{/* {root, component} -> gRPC's bootstrap for the channels of a service process */}}
 {{- define "ic.xdsBootstrap" -}}
 {{- $uri := include "ic.address" (dict "root" .root "name" "control-plane") -}}
-{{- $server := dict "server_uri" $uri "channel_creds" (list (dict "type" "insecure")) "server_features" (list "xds_v3") -}}
+{{- $isSecure := .root.Values.mesh.mutualTls.enabled -}}
+{{- $folder := "/etc/internshipconnect/mesh-tls" -}}
+{{- $files := dict "certificate_file" (printf "%s/tls.crt" $folder) "private_key_file" (printf "%s/tls.key" $folder) "ca_certificate_file" (printf "%s/ca.crt" $folder) "refresh_interval" "10s" -}}
+{{- $credentials := ternary (dict "type" "tls" "config" $files) (dict "type" "insecure") $isSecure -}}
+{{- $server := dict "server_uri" $uri "channel_creds" (list $credentials) "server_features" (list "xds_v3") -}}
+{{- $providers := ternary (dict "certificate_providers" (dict "mesh" (dict "plugin_name" "file_watcher" "config" $files))) dict $isSecure -}}
 {{- $node := dict "id" .component.name "cluster" "services" "locality" (dict "region" .root.Values.region) -}}
-{{ dict "xds_servers" (list $server) "node" $node | toPrettyJson }}
+{{ merge (dict "xds_servers" (list $server) "node" $node) $providers | toPrettyJson }}
 {{- end -}}
 
 {{- define "ic.mesh" -}}
@@ -36,6 +42,9 @@ services:
 {{ $name }}: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
+{{- if $mesh.mutualTls.enabled }}
+tls: {folder: /etc/internshipconnect/mesh-tls}
+{{- end }}
 gateway:
   trusted_hops: {{ .Values.gateway.trustedHops }}
   rate_limits: {{ include "ic.address" (dict "root" . "name" "rate-limiter") }}
@@ -55,4 +64,7 @@ services: {{ include "ic.peers" . }}
 public_url: {{ .Values.publicUrl }}
 slot_map: slots.json
 secrets: /etc/internshipconnect/secrets
+{{- if .Values.mesh.mutualTls.enabled }}
+tls: /etc/internshipconnect/mesh-tls
+{{- end }}
 {{- end -}}

@@ -5,6 +5,7 @@
 {{- $values := $root.Values -}}
 {{- $env := dict "IC_STACK" $root.Release.Name "IC_GRPC_PORT" $component.grpcPort "IC_OPS_PORT" $component.ports.ops -}}
 {{- if ne $values.logLevel "INFO" }}{{ $_ := set $env "IC_LOG_LEVEL" $values.logLevel }}{{ end -}}
+{{- if $values.mesh.mutualTls.enabled }}{{ $_ := set $env "IC_TLS_FOLDER" "/etc/internshipconnect/mesh-tls" }}{{ end -}}
 {{- if $values.otlp.endpoint -}}
   {{- $_ := set $env "IC_OTLP_ENDPOINT" $values.otlp.endpoint -}}
   {{- if ne (float64 $values.otlp.sampleRatio) 1.0 }}{{ $_ := set $env "IC_TRACE_SAMPLE_RATIO" $values.otlp.sampleRatio }}{{ end -}}

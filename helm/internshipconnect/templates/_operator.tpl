@@ -24,6 +24,9 @@ spec:
         - {name: tmp, mountPath: /tmp}
         - {name: config, mountPath: /etc/internshipconnect/config, readOnly: true}
         - {name: secrets, mountPath: /etc/internshipconnect/secrets, readOnly: true}
+        {{- if $.Values.mesh.mutualTls.enabled }}
+        - {name: mesh-tls, mountPath: /etc/internshipconnect/mesh-tls, readOnly: true}
+        {{- end }}
         {{- if .volume }}
         - {name: data, mountPath: {{ .mountPath }}}
         {{- end }}
@@ -45,6 +48,10 @@ spec:
               name: {{ include "ic.name" (dict "root" $ "name" $service) }}
               items: [{key: mongo-password, path: {{ $service }}-mongo-password}]
           {{- end }}
+    {{- if $.Values.mesh.mutualTls.enabled }}
+    - name: mesh-tls
+      secret: {secretName: {{ include "ic.name" $scope }}-mesh-tls, defaultMode: 0440}
+    {{- end }}
     {{- with .volume }}
     - {{ merge (dict "name" "data") . | toJson }}
     {{- end }}

@@ -212,6 +212,10 @@ lifecycle:
       - configMap: {name: kube-root-ca.crt, items: [{key: ca.crt, path: ca.crt}]}
       - downwardAPI: {items: [{path: namespace, fieldRef: {fieldPath: metadata.namespace}}]}
 {{- end }}
+{{- if $root.Values.mesh.mutualTls.enabled }}
+- name: mesh-tls
+  secret: {secretName: {{ include "ic.name" (dict "root" $root "name" $component.name) }}-mesh-tls, defaultMode: 0440}
+{{- end }}
 {{- if and (eq $component.role "gateway") $root.Values.gateway.tlsSecret }}
 - name: tls
   secret: {secretName: {{ $root.Values.gateway.tlsSecret }}, defaultMode: 0440}

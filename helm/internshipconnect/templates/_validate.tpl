@@ -36,6 +36,14 @@
     {{- $problems = append $problems "gateway.tlsSecret: the ingress gateway ends TLS where mesh.istio.enabled is set; leave it empty" -}}
   {{- end -}}
 {{- end -}}
+{{- if $values.mesh.mutualTls.enabled -}}
+  {{- if $istio.enabled -}}
+    {{- $problems = append $problems "mesh.mutualTls.enabled: Istio does it where mesh.istio.enabled is set; choose one" -}}
+  {{- end -}}
+  {{- if not (.Capabilities.APIVersions.Has "cert-manager.io/v1/Certificate") -}}
+    {{- $problems = append $problems "mesh.mutualTls.enabled: needs cert-manager; this cluster does not know cert-manager.io/v1" -}}
+  {{- end -}}
+{{- end -}}
 {{- if $values.gateway.certificate.issuer -}}
   {{- if not $values.gateway.tlsSecret -}}
     {{- $problems = append $problems "gateway.tlsSecret: name the Secret that the issuer of gateway.certificate.issuer fills" -}}

@@ -59,6 +59,11 @@ MISFITS = [
         ["gateway.tlsSecret: name the Secret", "gateway.certificate.issuer: needs cert-manager"],
     ),
     ("workers.scaler=keda", ["workers.scaler: `keda` needs KEDA"]),
+    ("mesh.mutualTls.enabled=true", ["mesh.mutualTls.enabled: needs cert-manager"]),
+    (
+        "mesh.mutualTls.enabled=true,mesh.istio.enabled=true,mesh.istio.credentialName=x",
+        ["mesh.mutualTls.enabled: Istio does it", "mesh.mutualTls.enabled: needs cert-manager"],
+    ),
     ("canary.enabled=true", ["canary.enabled: needs Argo Rollouts", "canary.prometheus: name the"]),
     (
         "provision.enabled=false,backup.enabled=true,jobs.grow={shards,rebalance}",

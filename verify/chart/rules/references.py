@@ -150,6 +150,8 @@ def _known_secrets(release: ChartRelease) -> dict[str, set[str] | None]:
     found: dict[str, set[str] | None] = dict.fromkeys(release.external_secrets)
     for each in release.of_kind("ExternalSecret"):
         found[each["spec"]["target"]["name"]] = {entry["secretKey"] for entry in each["spec"]["data"]}
+    for each in release.of_kind("Certificate"):
+        found[each["spec"]["secretName"]] = {"tls.crt", "tls.key", "ca.crt"}
     return found
 
 
