@@ -12,7 +12,7 @@ from tests.integration.control_plane.harness import ControlPlaneHarness
 @pytest.fixture
 async def harness(tmp_path: Path) -> AsyncIterator[ControlPlaneHarness]:
     async with AsyncExitStack() as closing:
-        harness = ControlPlaneHarness(tmp_path, closing)
+        harness = ControlPlaneHarness(tmp_path, closing, is_patient=True)
         await harness.start_control_plane()
         closing.push_async_callback(harness.stop_control_plane)
         yield harness

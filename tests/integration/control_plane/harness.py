@@ -174,7 +174,8 @@ def _with_patient_deadlines(descriptors: bytes) -> bytes:
 class ControlPlaneHarness:
     """Everything of one test, in a folder of its own."""
 
-    def __init__(self, folder: Path, closing: AsyncExitStack) -> None:
+    def __init__(self, folder: Path, closing: AsyncExitStack, *, is_patient: bool = False) -> None:
+        """With `is_patient` calls have longer deadlines than in their contracts."""
         self.folder = folder
         self.registry = folder / "registry"
         self.descriptors = folder / "contracts.binpb"
@@ -192,7 +193,8 @@ class ControlPlaneHarness:
         self._gateway: dict[str, Any] = {}
         self._plane: asyncio.Task[None] | None = None
         self._server: grpc.aio.Server | None = None
-        self.descriptors.write_bytes(_with_patient_deadlines(DESCRIPTORS.read_bytes()))
+        contracts = DESCRIPTORS.read_bytes()
+        self.descriptors.write_bytes(_with_patient_deadlines(contracts) if is_patient else contracts)
         self.write_mesh()
 
     def use_mutual_tls(self, authority: trustme.CA) -> None:

@@ -35,7 +35,7 @@ both = pytest.mark.parametrize("variant", ["state of the world", "delta"])
 async def secure(tmp_path: Path) -> AsyncIterator[ControlPlaneHarness]:
     """Yield a world in which every call is over mutual TLS."""
     async with AsyncExitStack() as closing:
-        harness = ControlPlaneHarness(tmp_path, closing)
+        harness = ControlPlaneHarness(tmp_path, closing, is_patient=True)
         harness.use_mutual_tls(trustme.CA())
         harness.write_mesh(tls={"folder": str(harness.secrets[GATEWAY_GROUP].folder)})
         await harness.start_control_plane()
