@@ -1,6 +1,7 @@
 """Shares of a population, each written by a process of its own."""
 
 import asyncio
+import gc
 import multiprocessing
 import os
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
@@ -109,6 +110,9 @@ class SeedProcesses:
 def _keep_queue(reports: "Queue[tuple[str, int]]") -> None:
     global _progress_queue  # noqa: PLW0603 - the only way to hand a queue to the processes of a pool
     _progress_queue = reports
+    # What the parent left behind is not for this process to end: the last channel of gRPC would wait for
+    # ever for a thread that is the parent's.
+    gc.freeze()
 
 
 def _run_share(work: Callable[..., Coroutine[Any, Any, R]], arguments: tuple[Any, ...]) -> R:
