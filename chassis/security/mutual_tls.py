@@ -24,7 +24,7 @@ _log = get_logger()
 
 
 @dataclass(frozen=True)
-class TlsFiles:
+class IdentityFiles:
     """The content of the three files, in PEM: the certificate with its chain."""
 
     certificate: bytes
@@ -32,7 +32,7 @@ class TlsFiles:
     authority: bytes
 
     @classmethod
-    def read(cls, folder: Path) -> "TlsFiles":
+    def read(cls, folder: Path) -> "IdentityFiles":
         """Return the files of a folder. Raises ValueError if one is missing, or they do not fit together."""
         try:
             found = cls(
@@ -55,7 +55,7 @@ class MutualTls:
         """Raise ValueError if the files cannot be used."""
         self._folder = folder
         self._read_at = self._stamp()
-        self._files = TlsFiles.read(folder)
+        self._files = IdentityFiles.read(folder)
 
     @classmethod
     def open(cls, folder: Path | None) -> "MutualTls | None":
@@ -88,12 +88,12 @@ class MutualTls:
         files = self._current()
         return grpc.ssl_channel_credentials(files.authority, files.key, files.certificate)
 
-    def _current(self) -> TlsFiles:
+    def _current(self) -> IdentityFiles:
         """Return the present files, or the last good ones: a folder may be half replaced."""
         stamp = self._stamp()
         if stamp != self._read_at:
             try:
-                self._files = TlsFiles.read(self._folder)
+                self._files = IdentityFiles.read(self._folder)
                 self._read_at = stamp
                 _log.info("TLS files reloaded", folder=str(self._folder))
             except ValueError as error:
@@ -113,5 +113,5 @@ class MutualTls:
         return tuple(found)
 
 
-def _server_configuration(files: TlsFiles) -> grpc.ServerCertificateConfiguration:
+def _server_configuration(files: IdentityFiles) -> grpc.ServerCertificateConfiguration:
     return grpc.ssl_server_certificate_configuration([(files.key, files.certificate)], files.authority)

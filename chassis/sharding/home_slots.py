@@ -9,8 +9,8 @@ from chassis.sharding.slot_map import SlotMap
 class HomeSlots:
     """Chooses slots whose shard is in `region`, by the present slot map.
 
-    Whoever registers through the gateway of a region has their records there: their shard's primary is near
-    to them, and another region's loss does not concern them.
+    A person who registers through the gateway of a region has their records there: their shard's primary is
+    near to them, and another region's loss does not concern them.
     """
 
     def __init__(self, read_slot_map: Callable[[], SlotMap], region: str) -> None:

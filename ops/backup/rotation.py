@@ -21,8 +21,8 @@ def name_next_backup(folder: Path, now: datetime) -> Path:
 def delete_old_backups(folder: Path, keep: int) -> list[Path]:
     """Delete all but the newest `keep` complete backups in a folder, and those before that ended early.
 
-    What is newer than the newest complete one may be under way and stays, as does all that is not named like
-    a backup. Returns what was deleted, the oldest first.
+    Those newer than the newest complete one may be under way and stay, as does all that is not named like a
+    backup. Returns the deleted folders, the oldest first.
 
     Raises:
         OpsError: the folder cannot be read, or a backup cannot be deleted.

@@ -1,7 +1,6 @@
 """Starts the auth service: `python -m services.auth serve` or `… work`."""
 
 from chassis.runtime import ServiceDefinition, ServiceResources, run_service
-from chassis.sharding.home_slots import HomeSlots
 from services.auth import api, event_handlers
 from services.auth.failed_sign_ins import FailedSignInCounter
 from services.auth.hashing import Argon2Hasher
@@ -20,14 +19,13 @@ def build_service(resources: ServiceResources[AuthSettings]) -> ServiceDefinitio
     signing_keys, key_store = SigningKeyRepository(shards), KeyStore(settings.data_key_bytes)
     keys = KeyRing(signing_keys, key_store, clock, settings.key_rotation)
     cases = build_use_cases(
-        AccountRepository(shards),
+        AccountRepository(shards, settings.region),
         SessionRepository(shards),
         hasher=Argon2Hasher(threads=settings.hash_threads, queue=settings.hash_queue),
         keys=keys,
         revocations=RedisSessionRevoker(resources.redis),
         failures=FailedSignInCounter(resources.redis, settings.sign_in_policy),
         clock=clock,
-        homes=HomeSlots(lambda: shards.slot_map, settings.region),
         policy=settings.policy,
     )
     return ServiceDefinition(

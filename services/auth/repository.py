@@ -20,6 +20,7 @@ from chassis.errors import unavailable
 from chassis.ids import slot_of, slot_of_key
 from chassis.mongo.documents import Document, from_document, to_document
 from chassis.mongo.provision import CollectionSpec
+from chassis.sharding.home_slots import HomeSlots
 from chassis.sharding.repository import Repository
 from chassis.sharding.shards import Shards
 from chassis.sharding.slot_repository import UPDATE_RETRY_POLICY
@@ -80,9 +81,10 @@ class AccountChangeResult(Generic[T]):
 
 
 class AccountRepository(Repository[Account]):
-    """Accounts, and their directory by address."""
+    """Accounts, and their directory by address; new ones live in the process's `region`."""
 
-    def __init__(self, shards: Shards) -> None:
+    def __init__(self, shards: Shards, region: str = "") -> None:
+        self._homes = HomeSlots(lambda: shards.slot_map, region)
         super().__init__(
             shards,
             ACCOUNTS_COLLECTION,
@@ -92,6 +94,10 @@ class AccountRepository(Repository[Account]):
             encode_event=event_message,
             is_single_document=True,
         )
+
+    def choose_home_slot(self) -> int | None:
+        """Return a slot for a new account of this region; None: any will do."""
+        return self._homes.choose()
 
     async def reserve_address(self, address: str, user_id: str, now: datetime) -> str:
         """Return the user to whom an address belongs: the given one, if it belonged to nobody."""

@@ -7,7 +7,6 @@ from typing import Final
 
 from chassis.clock import Clock
 from chassis.ids import new_id, slot_of_key
-from chassis.sharding.home_slots import HomeSlots
 from chassis.text import fold_for_comparison
 from services.auth.domain.accounts import (
     CODE_DIGITS,
@@ -63,7 +62,6 @@ class Register:
         code_key: bytes,
         *,
         clock: Clock,
-        homes: HomeSlots,
         by_smtputf8: bool = False,
     ) -> None:
         self._by_smtputf8 = by_smtputf8
@@ -72,7 +70,6 @@ class Register:
         self._sign_in = sign_in
         self._code_key = code_key
         self._clock = clock
-        self._homes = homes
 
     async def register(
         self,
@@ -101,7 +98,9 @@ class Register:
         password_hash = await self._hasher.hash_new_password(password, about=[address, name, company_name])
         now = self._clock.now()
         user_id, guesses = await asyncio.gather(
-            self._accounts.reserve_address(address, new_id("usr", self._homes.choose(), at=now), now),
+            self._accounts.reserve_address(
+                address, new_id("usr", self._accounts.choose_home_slot(), at=now), now
+            ),
             self._accounts.count_guesses(address, self._client_key(visitor), spend=0, now=now),
         )
         holder = self._new_holder(name, kind, company_name)
@@ -171,7 +170,9 @@ class Register:
     def _new_holder(self, name: str, kind: AccountKind, company_name: str) -> AccountHolder:
         if kind is not AccountKind.COMPANY:
             return AccountHolder(name, kind)
-        return AccountHolder(name, kind, CompanyRole.OWNER, new_id("cmp", self._homes.choose()), company_name)
+        return AccountHolder(
+            name, kind, CompanyRole.OWNER, new_id("cmp", self._accounts.choose_home_slot()), company_name
+        )
 
     def _client_key(self, visitor: Visitor) -> str:
         """Return the name under which a client's guesses are counted."""

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from chassis.clock import Clock
-from chassis.sharding.home_slots import HomeSlots
 from services.auth.failed_sign_ins import FailedSignInCounter
 from services.auth.hashing import Argon2Hasher
 from services.auth.keyring import KeyRing
@@ -41,7 +40,6 @@ def build_use_cases(
     revocations: SessionRevoker,
     failures: FailedSignInCounter,
     clock: Clock,
-    homes: HomeSlots,
     policy: AuthPolicy,
 ) -> AuthUseCases:
     """Return the use cases on these repositories and adapters."""
@@ -56,7 +54,5 @@ def build_use_cases(
         refresh_grace=policy.refresh_grace,
     )
     code_key = keys.key_store.code_key
-    register = Register(
-        accounts, hasher, sign_in, code_key, clock=clock, homes=homes, by_smtputf8=policy.by_smtputf8
-    )
+    register = Register(accounts, hasher, sign_in, code_key, clock=clock, by_smtputf8=policy.by_smtputf8)
     return AuthUseCases(register, sign_in, hasher)

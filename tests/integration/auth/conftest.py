@@ -8,7 +8,6 @@ from redis.asyncio.cluster import RedisCluster
 
 from chassis.clock import FixedClock
 from chassis.redis.client import connect_redis
-from chassis.sharding.home_slots import HomeSlots
 from chassis.sharding.shards import Shards
 from internshipconnect.events.v1.events_pb2 import VerificationRequested
 from services.auth.domain.accounts import AccountKind
@@ -106,7 +105,7 @@ def build_auth_harness(
 ) -> AuthHarness:
     """Return the service as one process of a region has it."""
     key_store = KeyStore(data_key)
-    accounts, sessions = AccountRepository(shards), SessionRepository(shards)
+    accounts, sessions = AccountRepository(shards, region), SessionRepository(shards)
     hasher = Argon2Hasher(threads=2, queue=32)
     revocations = KnownRevocations()
     keys = KeyRing(SigningKeyRepository(shards), key_store, clock, ROTATION)
@@ -118,7 +117,6 @@ def build_auth_harness(
         revocations=revocations,
         failures=FailedSignInCounter(redis, policy, REDIS_TIMEOUT_S),
         clock=clock,
-        homes=HomeSlots(lambda: shards.slot_map, region),
         policy=AuthPolicy(),
     )
     return AuthHarness(

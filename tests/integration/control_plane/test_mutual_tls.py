@@ -1,4 +1,4 @@
-"""Mutual TLS among services, gateway and control plane, with certificates that are replaced meanwhile."""
+"""Mutual TLS among services, gateway and control plane, whose certificates are replaced during calls."""
 
 import asyncio
 import socket
@@ -93,10 +93,10 @@ async def test_services_reach_each_other_over_mutual_tls(secure: ControlPlaneHar
 
 async def test_a_server_answers_only_clients_of_the_authority(secure: ControlPlaneHarness) -> None:
     echo, caller = await secure.echo(), MutualTls(secure.secrets[CALLER].folder)
-    stranger = MountedSecret(secure.folder / "stranger", (CALLER,))
+    unknown = MountedSecret(secure.folder / "unknown", (CALLER,))
     without = grpc.ssl_channel_credentials((secure.secrets[CALLER].folder / "ca.crt").read_bytes())
     assert await _refusal(echo, caller.channel_credentials(), SERVICE) == ""
-    for credentials in (None, without, MutualTls(stranger.folder).channel_credentials()):
+    for credentials in (None, without, MutualTls(unknown.folder).channel_credentials()):
         assert await _refusal(echo, credentials, SERVICE) == "UNAVAILABLE"
     assert echo.calls == 1
 

@@ -1,4 +1,4 @@
-"""New versions of the serving parts in steps: what is scaled, what is asked, and when one is taken back."""
+"""New versions of the serving parts in steps: scaling, queries, and when one is taken back."""
 
 import re
 from pathlib import Path

@@ -8,7 +8,7 @@ import pytest
 import trustme
 
 from chassis.security import mutual_tls
-from chassis.security.mutual_tls import MutualTls, TlsFiles
+from chassis.security.mutual_tls import IdentityFiles, MutualTls
 from tests.mounted_secret import MountedSecret
 
 
@@ -56,13 +56,13 @@ def test_replaced_files_are_read_again_and_others_are_not(
     secret: MountedSecret, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reads: list[Path] = []
-    read = TlsFiles.read
+    read = IdentityFiles.read
 
-    def counted(folder: Path) -> TlsFiles:
+    def counted(folder: Path) -> IdentityFiles:
         reads.append(folder)
         return read(folder)
 
-    monkeypatch.setattr(TlsFiles, "read", counted)
+    monkeypatch.setattr(IdentityFiles, "read", counted)
     tls = MutualTls(secret.folder)
     assert isinstance(tls.channel_credentials(), grpc.ChannelCredentials)
     assert isinstance(tls.server_credentials(), grpc.ServerCredentials)
