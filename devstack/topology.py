@@ -226,24 +226,7 @@ class Topology(FrozenRecord):
     @property
     def observers(self) -> ObserverPorts:
         """The ports of those that observe the stack."""
-        if self.name == DEFAULT_STACK:
-            return ObserverPorts(
-                prometheus=9090,
-                alertmanager=9093,
-                rabbit=15692,
-                otlp=4317,
-                traces=16686,
-                logs=9200,
-            )
-        first = self.gateway + 191
-        return ObserverPorts(
-            prometheus=first,
-            alertmanager=first + 1,
-            rabbit=first + 2,
-            otlp=first + 3,
-            traces=first + 4,
-            logs=first + 5,
-        )
+        return ObserverPorts.of_stack(None if self.name == DEFAULT_STACK else self.gateway + 191)
 
     @property
     def store_faults_file(self) -> Path:

@@ -79,6 +79,12 @@ class ObserverPorts(FrozenRecord):
     traces: int
     logs: int
 
+    @classmethod
+    def of_stack(cls, first: int | None) -> Self:
+        """Return the ports from `first` on, or for None the documented ones."""
+        ports = (9090, 9093, 15692, 4317, 16686, 9200) if first is None else range(first, first + 6)
+        return cls(**dict(zip(cls.model_fields, ports, strict=True)))
+
     def all(self) -> Iterator[int]:
         """Yield every port."""
         yield from self.model_dump().values()

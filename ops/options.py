@@ -18,6 +18,9 @@ StackName = Annotated[
     str, typer.Option("--stack", help="Which stack: `dev`, or another with ports of its own.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+PrometheusUrl = Annotated[
+    str, typer.Option("--prometheus", help="Ask this Prometheus, not that of the cluster.", metavar="URL")
+]
 
 
 def open_chosen_cluster(stack: str) -> "Cluster":

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from ops.prometheus import Sample, query_samples
+from ops.slo.objectives import FAULT_CODES, load_objectives
 
 WINDOW: Final = "2m"
 """Twice a scrape interval at least."""
-_OURS: Final = 'grpc_code=~"INTERNAL|UNAVAILABLE|UNKNOWN|DATA_LOSS|DEADLINE_EXCEEDED"'
+_OURS: Final = 'grpc_code=~"' + "|".join(FAULT_CODES) + '"'
 _FAILED: Final = 'outcome=~"failed|buried|unreadable"'
 
 
@@ -41,7 +42,6 @@ _QUERIES: Final = {
     "handled": _rate("events_handled_total", "queue"),
     "not_handled": _rate("events_handled_total", "queue", _FAILED),
     "event_age_p95": _quantile(0.95, "events_age_seconds", "queue"),
-    "budgets": "1 - slo:burn_rate:30d",
     "alerts": 'ALERTS{alertstate="firing"}',
 }
 _MAX_QUERIES: Final = 8
@@ -96,9 +96,10 @@ class Overview:
 
 def read_overview(prometheus_url: str) -> Overview:
     """Return the figures of a system. Raises OpsError if Prometheus does not answer."""
+    queries = {**_QUERIES, "budgets": f"1 - slo:burn_rate:{load_objectives().window}"}
     with ThreadPoolExecutor(max_workers=_MAX_QUERIES) as pool:
-        answers = pool.map(lambda query: query_samples(prometheus_url, query), _QUERIES.values())
-        return _summarize(dict(zip(_QUERIES, answers, strict=True)))
+        answers = pool.map(lambda query: query_samples(prometheus_url, query), queries.values())
+        return _summarize(dict(zip(queries, answers, strict=True)))
 
 
 def _summarize(found: Mapping[str, list[Sample]]) -> Overview:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ops.errors import OpsError
+from ops.options import open_chosen_cluster
 
 TIMEOUT_S: Final = 10.0
 MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024
@@ -25,8 +26,10 @@ class Sample:
     value: float
 
 
-def check_prometheus_url(url: str) -> str:
-    """Return the URL that `--prometheus` names. Raises OpsError if it is none."""
+def choose_prometheus(url: str, stack: str) -> str:
+    """Return the URL that `--prometheus` names; without one that of the chosen cluster. Raises OpsError."""
+    if not url:
+        return open_chosen_cluster(stack).prometheus_url
     if not re.fullmatch(r"https?://[^\s/]+\S*", url):
         raise OpsError(f"--prometheus takes a URL such as http://localhost:9090, not '{url}'")
     return url

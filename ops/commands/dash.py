@@ -15,10 +15,10 @@ from rich.text import Text
 
 from ops.console import console
 from ops.errors import OpsError
-from ops.options import DEFAULT_STACK, AsJson, StackName, open_chosen_cluster
+from ops.options import DEFAULT_STACK, AsJson, PrometheusUrl, StackName
 from ops.overview import WINDOW, ComponentFigures, Overview, QueueFigures, read_overview
 from ops.printable import printable
-from ops.prometheus import check_prometheus_url
+from ops.prometheus import choose_prometheus
 
 SHOWN_BUDGETS: Final = 5
 MAX_FAILED_UNMARKED: Final = 0.001
@@ -36,9 +36,7 @@ def register(app: typer.Typer) -> None:
 def dash(
     stack: StackName = DEFAULT_STACK,
     *,
-    prometheus: Annotated[
-        str, typer.Option(help="Ask this Prometheus, not that of the cluster.", metavar="URL")
-    ] = "",
+    prometheus: PrometheusUrl = "",
     every: Annotated[
         float, typer.Option(help="Seconds between two looks.", metavar="SECONDS", min=0.5, max=3600)
     ] = 2.0,
@@ -46,7 +44,7 @@ def dash(
     as_json: AsJson = False,
 ) -> None:
     """Show what each part does now: calls, failures, durations, queues, budgets, alerts. Ctrl-C ends it."""
-    url = check_prometheus_url(prometheus) if prometheus else open_chosen_cluster(stack).prometheus_url
+    url = choose_prometheus(prometheus, stack)
     if as_json:
         print(json.dumps({"prometheus": url, **asdict(read_overview(url))}, indent=2))
     elif once or not sys.stdout.isatty():

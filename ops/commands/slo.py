@@ -2,14 +2,13 @@
 
 import json
 from dataclasses import asdict
-from typing import Annotated
 
 import typer
 from rich.table import Table
 
 from ops.console import console
-from ops.options import DEFAULT_STACK, AsJson, StackName, open_chosen_cluster
-from ops.prometheus import check_prometheus_url
+from ops.options import DEFAULT_STACK, AsJson, PrometheusUrl, StackName
+from ops.prometheus import choose_prometheus
 from ops.slo.budgets import BudgetStatus, read_budgets
 
 MIN_LEFT_UNMARKED = 0.25
@@ -23,9 +22,7 @@ def register(app: typer.Typer) -> None:
 def slo(
     stack: StackName = DEFAULT_STACK,
     *,
-    prometheus: Annotated[
-        str, typer.Option(help="Ask this Prometheus, not that of the cluster.", metavar="URL")
-    ] = "",
+    prometheus: PrometheusUrl = "",
     as_json: AsJson = False,
 ) -> None:
     """Show the rest of each error budget over 30 days, and how fast it burns now."""
@@ -33,7 +30,7 @@ def slo(
     from ops.slo.objectives import load_objectives  # noqa: PLC0415
 
     window = load_objectives().window
-    url = check_prometheus_url(prometheus) if prometheus else open_chosen_cluster(stack).prometheus_url
+    url = choose_prometheus(prometheus, stack)
     budgets = read_budgets(url, window)
     if as_json:
         rows = [asdict(each) for each in budgets]

@@ -26,7 +26,8 @@ WINDOWS_S: Final = {
 }
 """The windows that burn rates are recorded for, with their seconds; beside them that of the budget."""
 
-_FAULTS: Final = ("INTERNAL", "UNAVAILABLE", "DEADLINE_EXCEEDED", "UNKNOWN", "DATA_LOSS")
+FAULT_CODES: Final = ("INTERNAL", "UNAVAILABLE", "DEADLINE_EXCEEDED", "UNKNOWN", "DATA_LOSS")
+"""Answers that are a service's own fault, whatever it was asked."""
 _OVERLOAD: Final = "RESOURCE_EXHAUSTED"
 """A fault everywhere but at sign-ins, where it answers one who has failed too often."""
 
@@ -146,7 +147,7 @@ def _indicators_of(objective: Objective) -> Iterator[Indicator]:
         for (service, grpc_service, class_), methods in calls_by_class().items():
             if service in objective.services:
                 calls = f'grpc_service="{grpc_service}", grpc_method=~"{"|".join(methods)}"'
-                faults = "|".join(_FAULTS if class_ == SIGN_IN else (*_FAULTS, _OVERLOAD))
+                faults = "|".join(FAULT_CODES if class_ == SIGN_IN else (*FAULT_CODES, _OVERLOAD))
                 labels = name | {"service": service, "class": class_}
                 yield _fill(objective, labels, {"calls": calls, "faults": faults})
 
