@@ -114,7 +114,9 @@ def test_status_lists_the_observers(stack: StackHandle) -> None:
 def test_the_overview_shows_every_component_and_queue(
     stack: StackHandle, prometheus: PrometheusClient
 ) -> None:
-    wait_until_blocking(lambda: prometheus.query("http_requests_total"), "requests to be counted")
+    wait_until_blocking(
+        lambda: prometheus.query('rate(http_requests_total{status_code=~"4.."}[2m]) > 0'), "requests to rise"
+    )
     command = [str(REPO / ".venv/bin/ic"), "dash", "--stack", stack.topology.name]
     shown = json.loads(subprocess.run([*command, "--json"], check=True, capture_output=True).stdout)
 
