@@ -20,14 +20,18 @@ CLIENT_NETWORKS_METADATA_KEY: Final = "x-ic-client"
 SENT_TIMEOUT_METADATA_KEY: Final = "x-ic-timeout-ms"
 """The metadata with the time-out of a call as it was sent, in milliseconds: gRPC gives the time left only."""
 
+SECOND_FACTOR_METHOD: Final = "mfa"
+"""The method of a sign-in with two factors, in the terms of RFC 8176."""
+
 
 @dataclass(frozen=True, slots=True)
 class Principal:
     """A caller whose token was verified.
 
     `kind` is an account kind (`STUDENT`, `COMPANY`, ...) or `SERVICE`; `role` is set for members of an
-    organisation `org`. `auth_time` is the time of sign-in and `expires_at` the end of the token, in seconds
-    since 1970; 0 when there is none.
+    organisation `org`. `scopes` is what an API key may do, by the contracts' names without prefix; None for
+    people and services, whom no scope bounds. `auth_time` is the time of sign-in and `expires_at` the end of
+    the token, in seconds since 1970; 0 when there is none.
     """
 
     id: str
@@ -40,6 +44,7 @@ class Principal:
     auth_time: int = 0
     amr: tuple[str, ...] = ()
     expires_at: float = 0.0
+    scopes: tuple[str, ...] | None = None
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, Self
+from typing import Final, Self, cast
 
 import grpc
 from google.api import annotations_pb2, http_pb2
@@ -32,6 +32,10 @@ from internshipconnect.errors.v1 import reason_pb2
 from internshipconnect.options.v1 import options_pb2
 
 ERROR_DOMAIN = "internshipconnect"
+DEFAULT_MAX_REQUEST_BYTES: Final = 1024 * 1024
+"""The largest request of an RPC whose contract names no other bound."""
+HTTP_BODY_TYPE: Final = "google.api.HttpBody"
+_SCOPE_PREFIX: Final = "API_KEY_SCOPE_"
 _OWN_PACKAGES: Final = f"{ERROR_DOMAIN}."
 
 # The HTTP status of each gRPC status, after google/rpc/code.proto; Envoy's transcoder uses the same.
@@ -101,9 +105,32 @@ class RpcSpec:
         return self.http[0].body if self.http else ""
 
     @property
+    def max_request_bytes(self) -> int:
+        """The size of the largest request."""
+        return self.policy.max_request_bytes or DEFAULT_MAX_REQUEST_BYTES
+
+    @property
+    def http_body_field(self) -> str:
+        """The request's field that the HTTP body fills as it is, without JSON; "" when there is none."""
+        field = cast(Descriptor, self.request_type.DESCRIPTOR).fields_by_name.get(self.body)
+        kind = field.message_type if field is not None else None
+        return self.body if kind is not None and kind.full_name == HTTP_BODY_TYPE else ""
+
+    @property
+    def answers_http_body(self) -> bool:
+        """Whether the HTTP answer is what the service says it is, and not JSON."""
+        return cast(Descriptor, self.response_type.DESCRIPTOR).full_name == HTTP_BODY_TYPE
+
+    @property
     def is_public(self) -> bool:
         """Whether anonymous callers are admitted."""
         return "PUBLIC" in self.callers
+
+    @property
+    def api_key_scope(self) -> str:
+        """The scope that an API key needs, by its name without prefix; "" for calls that are not for keys."""
+        number = self.policy.api_key_scope
+        return options_pb2.ApiKeyScope.Name(number).removeprefix(_SCOPE_PREFIX) if number else ""
 
     @property
     def has_no_side_effects(self) -> bool:

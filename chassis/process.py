@@ -4,7 +4,7 @@ It depends on no store, broker or gRPC server. `chassis.runtime` runs a service'
 needs neither MongoDB nor RabbitMQ uses it directly:
 
     async def prepare(settings: Settings, closing: AsyncExitStack) -> ProcessWork:
-        redis = connect_redis(settings.redis_nodes, settings.redis_password.get_secret_value())
+        redis = open_redis(settings, StoreTls(settings.stores_tls_folder))
         close_on_exit(closing, redis.aclose)
         return Limiter(settings, redis)
 

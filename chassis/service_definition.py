@@ -8,17 +8,19 @@ from typing import Generic, TypeVar
 from chassis.cache import Cache
 from chassis.clock import Clock, SystemClock
 from chassis.grpc.client import Peers
+from chassis.grpc.engine.server_engine import EngineMethod
 from chassis.grpc.mesh import MeshMembership
 from chassis.messaging import Subscription
 from chassis.page_tokens import PageTokens
 from chassis.process import close_on_exit
 from chassis.redis import RedisCluster
-from chassis.redis.client import connect_redis
+from chassis.redis.client import open_redis
 from chassis.security.mutual_tls import MutualTls
 from chassis.security.service_identity import ServiceIdentity
 from chassis.settings import ChassisSettings, decode_key
 from chassis.sharding.shards import Shards
 from chassis.sharding.slot_map import SlotMap
+from chassis.store_tls import StoreTls
 
 S = TypeVar("S", bound=ChassisSettings)
 
@@ -36,6 +38,7 @@ class ServiceResources(Generic[S]):
     peers: Peers
     page_tokens: PageTokens
     tls: MutualTls | None
+    store_tls: StoreTls
 
 
 @dataclass(frozen=True)
@@ -51,13 +54,15 @@ class PeriodicTask:
 class ServiceDefinition:
     """The parts of one service.
 
-    The role `serve` answers the RPCs of `servicers` and runs `background_tasks`; `work` feeds
+    The role `serve` answers the RPCs of `servicers` and runs `background_tasks`. It also answers
+    `other_methods`, of APIs that are not ours: no interceptor knows those. `work` feeds
     `subscriptions`, runs `periodic_tasks` and relays the outbox. `on_stop` runs when `serve` begins to stop,
     before it waits for the calls in flight: it ends streams that would not end by themselves. `on_close` runs
     last in either role, in reverse order, before the stores close.
     """
 
     servicers: tuple[object, ...] = ()
+    other_methods: tuple[EngineMethod, ...] = ()
     subscriptions: tuple[Subscription, ...] = ()
     periodic_tasks: tuple[PeriodicTask, ...] = ()
     background_tasks: tuple[Callable[[], Awaitable[None]], ...] = ()
@@ -75,9 +80,10 @@ def open_resources(
     clock = clock or SystemClock()
     password = settings.mongo_password.get_secret_value()
     slot_map = SlotMap.load(settings.slot_map)
-    shards = Shards(slot_map, f"ic_{name}", settings.mongo_user, password, clock=clock)
+    store_tls = StoreTls(settings.stores_tls_folder)
+    shards = Shards(slot_map, f"ic_{name}", settings.mongo_user, password, clock=clock, tls=store_tls)
     close_on_exit(closing, shards.close)
-    redis = connect_redis(settings.redis_nodes, settings.redis_password.get_secret_value())
+    redis = open_redis(settings, store_tls)
     close_on_exit(closing, redis.aclose)
     cache = Cache(redis, name)
     close_on_exit(closing, cache.aclose)
@@ -95,5 +101,6 @@ def open_resources(
         cache=cache,
         peers=peers,
         tls=tls,
+        store_tls=store_tls,
         page_tokens=PageTokens(decode_key(settings.page_token_key)),
     )

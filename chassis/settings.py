@@ -60,6 +60,7 @@ HostAndPorts = Annotated[
 ]
 PeerAddresses = Annotated[dict[str, HostAndPort], NoDecode, BeforeValidator(_parse_json)]
 SecretKey = Annotated[SecretStr, BeforeValidator(_check_key)]
+SecretKeys = Annotated[tuple[SecretKey, ...], NoDecode, BeforeValidator(_split_commas)]
 
 
 class MisconfiguredError(Exception):
@@ -114,6 +115,12 @@ class RedisSettings(ProcessSettings):
 
     redis_nodes: HostAndPorts = Field(description="host:port of some nodes of the cluster, comma-separated")
     redis_password: SecretStr = Field(min_length=1)
+    redis_tls: bool = Field(default=False, description="whether connections to Redis are over TLS")
+    stores_tls_folder: DirectoryPath | None = Field(
+        default=None,
+        description="folder with ca.crt for TLS to the stores, with tls.crt and tls.key if they ask for a "
+        "certificate; none: the system's authorities",
+    )
 
 
 class ChassisSettings(RedisSettings):
@@ -128,6 +135,9 @@ class ChassisSettings(RedisSettings):
     service_jwks: FilePath = Field(description="JSON file: the public keys of all services")
     page_token_key: SecretKey = Field(description="base64 of 32 bytes or more, the same in all replicas")
     data_key: SecretKey = Field(description="base64 of 32 bytes or more, the same in all replicas")
+    other_data_keys: SecretKeys = Field(
+        default=(), description="former and next data keys, which decrypt but do not encrypt, comma-separated"
+    )
     registry: Path | None = Field(
         default=None, description="folder in which `serve` registers; none: it does not"
     )

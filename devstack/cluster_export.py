@@ -59,6 +59,8 @@ def _secret_values(cluster: LocalCluster) -> dict[str, str]:
         values["amqp-url"] = cluster.amqp_url
     for service, own in cluster.credentials.services.items():
         values |= {f"{service}-mongo-password": own.mongo_password, f"{service}-data-key": own.data_key}
+        if own.other_data_keys:
+            values[f"{service}-other-data-keys"] = ",".join(own.other_data_keys)
     return values
 
 

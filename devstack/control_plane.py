@@ -99,6 +99,7 @@ def _gateway_settings(topology: Topology) -> dict[str, Any]:
     settings: dict[str, Any] = {
         "trusted_hops": 1,
         "rate_limits": f"{LOOPBACK}:{topology.rate_limiter.grpc}",
+        "issuer": topology.public_url,
         "cors_origins": ["*"],
         "listen": {region.name: f"{LOOPBACK}:{region.gateway}" for region in topology.regions[1:]},
     }

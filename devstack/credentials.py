@@ -1,6 +1,7 @@
 """The secrets of one stack: generated once, stored in files that only their owner can read, never printed."""
 
 import os
+from datetime import datetime
 from pathlib import Path
 from typing import Self
 
@@ -17,6 +18,9 @@ class ServiceSecrets(BaseModel):
 
     mongo_password: str = Field(default_factory=new_password, repr=False)
     data_key: str = Field(default_factory=new_key, repr=False)
+    other_data_keys: list[str] = Field(default_factory=list, repr=False)
+    data_key_time: datetime | None = None
+    """When the data key became that; None: with the stack."""
 
 
 class Credentials(BaseModel):
@@ -38,8 +42,12 @@ class Credentials(BaseModel):
         missing = topology.services.keys() - found.services.keys()
         found.services |= {name: ServiceSecrets() for name in missing}
         if missing or not path.exists():
-            write_private_file(path, found.model_dump_json(indent=2))
+            found.save(topology)
         return found
+
+    def save(self, topology: Topology) -> None:
+        """Write the stack's secrets."""
+        write_private_file(topology.secrets_folder / "secrets.json", self.model_dump_json(indent=2))
 
     def amqp_url(self, topology: Topology) -> str:
         """Return the URL by which the services reach the stack's broker; of several, all of them."""
@@ -59,8 +67,12 @@ def service_jwks_path(topology: Topology) -> Path:
 
 
 def write_private_file(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, from its first byte on."""
+    """Write a file that only its owner can read, from its first byte on, as a whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY_MODE), "w") as file:
+    written = path.with_name(f".{path.name}.{os.getpid()}")
+    written.unlink(missing_ok=True)
+    with os.fdopen(os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY_MODE), "w") as file:
         file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    written.replace(path)

@@ -82,6 +82,10 @@ class LocalCluster:
         return None
 
     @property
+    def store_tls(self) -> None:
+        """None: the stores listen on the loopback interface, without TLS."""
+
+    @property
     def control_plane(self) -> str:
         """The gRPC port of the stack's control plane."""
         return f"{LOOPBACK}:{self.topology.control_plane.grpc}"

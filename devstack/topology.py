@@ -139,6 +139,11 @@ class Topology(FrozenRecord):
         return self.root / "data"
 
     @property
+    def blobs_folder(self) -> Path:
+        """The files that people have uploaded."""
+        return self.data_folder / "blobs"
+
+    @property
     def logs_folder(self) -> Path:
         """The log files, one for each process."""
         return self.root / "logs"

@@ -59,4 +59,6 @@ def writable_enum_names(rpcs: Iterable[RpcSpec]) -> Mapping[str, tuple[str, ...]
 def _writable_fields(rpcs: Iterable[RpcSpec]) -> Iterator[FieldDescriptor]:
     for rpc in rpcs:
         for message in list_message_types(cast(Descriptor, rpc.request_type.DESCRIPTOR)):
+            if message.file.package == "google.protobuf":
+                continue
             yield from (field for field in message.fields if not is_output_only(field))

@@ -19,10 +19,11 @@ from envoy.extensions.access_loggers.stream.v3.stream_pb2 import StdoutAccessLog
 from envoy.extensions.bootstrap.internal_listener.v3.internal_listener_pb2 import InternalListener
 from envoy.extensions.compression.brotli.compressor.v3.brotli_pb2 import Brotli
 from envoy.extensions.compression.gzip.compressor.v3.gzip_pb2 import Gzip
-from envoy.extensions.filters.http.buffer.v3.buffer_pb2 import Buffer
+from envoy.extensions.filters.http.buffer.v3.buffer_pb2 import Buffer, BufferPerRoute
 from envoy.extensions.filters.http.cache_v2.v3.cache_pb2 import CacheV2Config
 from envoy.extensions.filters.http.compressor.v3.compressor_pb2 import Compressor
 from envoy.extensions.filters.http.cors.v3.cors_pb2 import Cors, CorsPolicy
+from envoy.extensions.filters.http.ext_authz.v3.ext_authz_pb2 import ExtAuthz
 from envoy.extensions.filters.http.fault.v3.fault_pb2 import HTTPFault
 from envoy.extensions.filters.http.grpc_json_transcoder.v3.transcoder_pb2 import GrpcJsonTranscoder
 from envoy.extensions.filters.http.grpc_web.v3.grpc_web_pb2 import GrpcWeb
@@ -81,6 +82,7 @@ HEADER_MUTATION: Final = _type_url(HeaderMutation)
 HEADER_MUTATION_PER_ROUTE: Final = _type_url(HeaderMutationPerRoute)
 HEALTH_CHECK: Final = _type_url(HealthCheck)
 BUFFER: Final = _type_url(Buffer)
+BUFFER_PER_ROUTE: Final = _type_url(BufferPerRoute)
 FAULT: Final = _type_url(HTTPFault)
 LUA: Final = _type_url(Lua)
 LUA_PER_ROUTE: Final = _type_url(LuaPerRoute)
@@ -94,6 +96,7 @@ GRPC_LOG: Final = _type_url(HttpGrpcAccessLogConfig)
 DOWNSTREAM_CONNECTIONS: Final = _type_url(DownstreamConnectionsConfig)
 OPENTELEMETRY: Final = _type_url(OpenTelemetryConfig)
 JWT: Final = _type_url(JwtAuthentication)
+EXTERNAL_AUTHORIZATION: Final = _type_url(ExtAuthz)
 CORS: Final = _type_url(Cors)
 CORS_POLICY: Final = _type_url(CorsPolicy)
 COMPRESSOR: Final = _type_url(Compressor)

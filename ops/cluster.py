@@ -7,12 +7,15 @@ import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Protocol, Self, cast
+from typing import TYPE_CHECKING, Final, Protocol, Self, cast
 
 from chassis.ids import SLOT_COUNT
 from chassis.sharding.slot_map import SlotMap
 from ops.errors import OpsError
 from ops.progress import StepProgress
+
+if TYPE_CHECKING:
+    from chassis.store_tls import StoreTls
 
 LOCAL: Final = "local"
 _LOCAL_PREFIX: Final = f"{LOCAL}:"
@@ -72,6 +75,10 @@ class Cluster(Protocol):
     @property
     def tls_folder(self) -> Path | None:
         """The folder with the operator's files of mutual TLS; None where calls are plain."""
+
+    @property
+    def store_tls(self) -> "StoreTls | None":
+        """The certificates for connections to stores whose addresses say TLS; None: the system's."""
 
     @property
     def control_plane(self) -> str:

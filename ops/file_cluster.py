@@ -18,9 +18,11 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
+from chassis.mongo.client import use_store_tls
 from chassis.settings import HostAndPort
 from chassis.sharding.slot_map import SlotMap
 from chassis.sharding.slot_map_store import CLUSTER_DATABASE, SLOT_MAP_COLLECTION
+from chassis.store_tls import StoreTls
 from ops.cluster import AdminLogin, ClusterShard, even_slot_map
 from ops.console import console
 from ops.errors import OpsError
@@ -63,8 +65,8 @@ class ClusterFile(BaseModel):
     name: str = Field(min_length=1)
     shards: dict[str, Annotated[str, AfterValidator(_check_shard_uri)]] = Field(min_length=1)
     """URIs without a user, in the order of the slot map."""
-    rabbit: str = Field(default="", pattern=r"^([^\s:/@]+:\d{1,5}/\S*)?$")
-    """`host:port/vhost`; not needed beside the secret `amqp-url`."""
+    rabbit: str = Field(default="", pattern=r"^((amqps?://)?[^\s:/@]+:\d{1,5}/\S*)?$")
+    """`host:port/vhost`, after `amqps://` where it is over TLS; not needed beside the secret `amqp-url`."""
     redis: list[HostAndPort] = []
     control_plane: HostAndPort | None = None
     prometheus: str = Field(default="", pattern=r"^(https?://[^\s/]+\S*)?$")
@@ -77,6 +79,8 @@ class ClusterFile(BaseModel):
     secrets: Path = Path(SECRETS_FOLDER)
     tls: Path | None = None
     """The folder with tls.crt, tls.key and ca.crt, where processes speak mutual TLS."""
+    stores_tls: Path | None = None
+    """The folder with ca.crt for TLS to the stores, and tls.crt and tls.key if they ask for a certificate."""
 
 
 def open_file_cluster(path: Path) -> "FileCluster":
@@ -145,12 +149,21 @@ class FileCluster:
         if not self.file.rabbit:
             raise OpsError(f"{self.path} names no `rabbit`, and {self._secrets} holds no 'amqp-url'")
         login = ":".join(quote(self._secret(name), safe="") for name in ("rabbit-user", "rabbit-password"))
-        return f"amqp://{login}@{self.file.rabbit}"
+        scheme, _, address = self.file.rabbit.rpartition("://")
+        return f"{scheme or 'amqp'}://{login}@{address}"
 
     @property
     def tls_folder(self) -> Path | None:
         """The file's `tls`, from its folder."""
         return self.path.parent / self.file.tls if self.file.tls else None
+
+    @property
+    def store_tls(self) -> StoreTls | None:
+        """The certificates of `stores_tls`; OpsError if they cannot be used."""
+        try:
+            return StoreTls(self._stores_tls_folder) if self._stores_tls_folder else None
+        except ValueError as error:
+            raise OpsError(f"{self.path}: stores_tls: {error}") from error
 
     @property
     def control_plane(self) -> str:
@@ -196,7 +209,9 @@ class FileCluster:
             "IC_SERVICE_JWKS": str(self._secret_path("service-jwks.json")),
             "IC_PAGE_TOKEN_KEY": self._secret("page-token-key"),
             "IC_DATA_KEY": self._secret(f"{service}-data-key"),
+            "IC_OTHER_DATA_KEYS": self._optional_secret(f"{service}-other-data-keys") or "",
             "IC_PUBLIC_URL": self._require_field("public_url", self.file.public_url),
+            **({"IC_STORES_TLS_FOLDER": str(folder)} if (folder := self._stores_tls_folder) else {}),
             **self.file.settings,
             **self.file.services[service].settings,
         }
@@ -263,6 +278,10 @@ class FileCluster:
             path.write_text(json.dumps(slot_map.to_document(), indent=2))
 
     @property
+    def _stores_tls_folder(self) -> Path | None:
+        return None if self.file.stores_tls is None else self.path.parent / self.file.stores_tls
+
+    @property
     def _slot_map_path(self) -> Path | None:
         return None if self.file.slot_map is None else self.path.parent / self.file.slot_map
 
@@ -282,7 +301,8 @@ class FileCluster:
     def _read_slot_map(self, shard: ClusterShard) -> SlotMap | None:
         uri = addresses.admin_uri(shard, self.admin_login)
         try:
-            with MongoClient[dict[str, Any]](uri, timeoutMS=SHARD_TIMEOUT_MS) as client:
+            with MongoClient[dict[str, Any]](uri, timeoutMS=SHARD_TIMEOUT_MS, connect=False) as client:
+                use_store_tls(client, self.store_tls)
                 document = client[CLUSTER_DATABASE][SLOT_MAP_COLLECTION].find_one({})
         except PyMongoError as error:
             raise OpsError(addresses.describe_unreachable_shard(shard, error)) from error

@@ -8,6 +8,7 @@ from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
 from chassis.messaging import leader_lease, relay
+from chassis.mongo.client import use_store_tls
 from chassis.sharding import outbox
 from ops.cluster import Cluster, ClusterShard
 from ops.service_names import service_database
@@ -45,7 +46,9 @@ def _read_shard_outboxes(cluster: Cluster, shard: ClusterShard) -> list[OutboxSt
         tzinfo=UTC,
         serverSelectionTimeoutMS=SHARD_TIMEOUT_MS,
         socketTimeoutMS=SHARD_TIMEOUT_MS,
+        connect=False,
     )
+    use_store_tls(client, cluster.store_tls)
     with client:
         try:
             return [_read_outbox_status(cluster, client, shard.name, each) for each in cluster.services]

@@ -11,6 +11,7 @@ from amqp.exceptions import AMQPError
 from pymongo import AsyncMongoClient
 from pymongo.errors import PyMongoError
 
+from chassis.mongo.client import use_store_tls
 from chassis.mongo.provision import CollectionSpec, ProvisionError
 from chassis.sharding import chassis_collections, slot_map_store
 from ops.cluster import Cluster
@@ -56,7 +57,7 @@ def declare_queues(cluster: Cluster) -> None:
 
     queues = _declared_queues(cluster.services)
     try:
-        declare_topology(cluster.amqp_url, queues)
+        declare_topology(cluster.amqp_url, queues, tls=cluster.store_tls)
     except (AMQPError, OSError) as error:
         raise OpsError(f"{cluster} cannot be given its queues: {error}") from error
 
@@ -70,7 +71,7 @@ def count_waiting_messages(cluster: Cluster) -> int:
     from chassis.messaging.topology import count_messages  # noqa: PLC0415
 
     try:
-        return count_messages(cluster.amqp_url, queue_names(cluster.services))
+        return count_messages(cluster.amqp_url, queue_names(cluster.services), tls=cluster.store_tls)
     except (AMQPError, OSError) as error:
         raise OpsError(f"the broker of {cluster} does not answer: {error}") from error
 
@@ -108,7 +109,9 @@ async def open_admin_clients(
             )
             for shard in cluster.shards
         }
+        tls = cluster.store_tls
         for client in clients.values():
+            use_store_tls(client, tls)
             await closing.enter_async_context(client)
         yield clients
 

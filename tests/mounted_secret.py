@@ -1,12 +1,15 @@
 """A mounted Secret with a certificate, as cert-manager fills it and the kubelet replaces it."""
 
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import trustme
 
-from chassis.security.mutual_tls import AUTHORITY_FILE, CERTIFICATE_FILE, KEY_FILE
+from chassis.tls_files import AUTHORITY_FILE, CERTIFICATE_FILE, KEY_FILE
+
+_FILES: Final = (CERTIFICATE_FILE, KEY_FILE, AUTHORITY_FILE)
 
 
 class MountedSecret:
@@ -19,18 +22,30 @@ class MountedSecret:
         self._versions = 0
         folder.mkdir(parents=True)
         self.renew()
-        for name in (CERTIFICATE_FILE, KEY_FILE, AUTHORITY_FILE):
+        for name in _FILES:
             (folder / name).symlink_to(f"..data/{name}")
 
     def renew(self) -> None:
         """Mount a new certificate."""
+        issued = self._authority.issue_cert(*self._names)
+        self._mount(
+            {
+                CERTIFICATE_FILE: b"".join(pem.bytes() for pem in issued.cert_chain_pems),
+                KEY_FILE: issued.private_key_pem.bytes(),
+                AUTHORITY_FILE: self._authority.cert_pem.bytes(),
+            }
+        )
+
+    def replace_by(self, other: "MountedSecret") -> None:
+        """Mount what another one holds."""
+        self._mount({name: (other.folder / name).read_bytes() for name in _FILES})
+
+    def _mount(self, files: Mapping[str, bytes]) -> None:
         self._versions += 1
         version = self.folder / f"..{self._versions}"
         version.mkdir()
-        issued = self._authority.issue_cert(*self._names)
-        (version / CERTIFICATE_FILE).write_bytes(b"".join(pem.bytes() for pem in issued.cert_chain_pems))
-        (version / KEY_FILE).write_bytes(issued.private_key_pem.bytes())
-        (version / AUTHORITY_FILE).write_bytes(self._authority.cert_pem.bytes())
+        for name, content in files.items():
+            (version / name).write_bytes(content)
         link = self.folder / "..data_tmp"
         link.symlink_to(version.name)
         link.replace(self.folder / "..data")

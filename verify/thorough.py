@@ -46,10 +46,11 @@ def list_suites(fuzz_minutes: float = 30.0, stack: str = "thorough") -> tuple[Th
     tests = (
         ("faults", "processes killed under load", ("tests/faults", f"--ignore={overload}")),
         ("overload", "more calls than the stack can carry", (overload,)),
-        ("moves", "slots moved and movers killed", ("tests/integration/stack",)),
+        ("moves", "slots moved, movers killed, a data key replaced", ("tests/integration/stack",)),
         ("resilience", "two regions, TLS, stores that hang", ("tests/resilience",)),
         ("replicas", "primaries killed, secondaries read", ("tests/replicas",)),
         ("growth", "shards added and slots moved under load", ("tests/growth",)),
+        ("timing", "answers that disclose nothing by their time", ("tests/integration/auth",)),
         ("clients", "clients generated in other languages", ("tests/e2e",)),
         ("load", "load tests under the usual rate limits", ("tests/integration/load",)),
         ("observed", "Prometheus and Alertmanager, drills from a fault to a call", ("tests/observed",)),

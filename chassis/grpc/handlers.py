@@ -7,8 +7,6 @@ import grpc
 
 from chassis.contracts import RpcSpec
 
-MAX_REQUEST_BYTES = 1024 * 1024
-
 Metadata = Sequence[tuple[str, str | bytes]]
 """Pairs of lower-case keys and values; values of keys that end in `-bin` are bytes."""
 ReceivedMetadata = Collection[tuple[str, str | bytes]]

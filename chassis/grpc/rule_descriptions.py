@@ -125,9 +125,8 @@ def _describe_string_rule(rule: str, rules: Any, field: FieldDescriptor) -> str:
     if rule in _FORMAT_DESCRIPTIONS:
         return f"must be {_FORMAT_DESCRIPTIONS[rule]}"
     if rule == "min_len":
-        return (
-            "must not be empty" if value == 1 else f"must have at least {_format_count(value, 'character')}"
-        )
+        bound = f"must have at least {_format_count(value, 'character')}"
+        return "must not be empty" if value == 1 else f"{bound}{_describe_cause(field)}"
     if rule == "max_len":
         return f"must have at most {_format_count(value, 'character')}"
     if rule == "len":
@@ -207,6 +206,12 @@ def _describe_pattern(pattern: str, field: FieldDescriptor) -> str:
     if named := _ID.fullmatch(_MAY_BE_EMPTY.sub(r"^\1$", pattern)):
         return f"an ID that begins with {named.group(1)}_ followed by 26 characters"
     return PATTERN_DESCRIPTIONS.get(pattern, UNDESCRIBED_FORM)
+
+
+def _describe_cause(field: FieldDescriptor) -> str:
+    """Return why a field has its lower bound, as the end of a sentence; empty without a reason."""
+    policy: options_pb2.FieldPolicy = field.GetOptions().Extensions[options_pb2.field]
+    return f", as {policy.because}" if policy.because else ""
 
 
 def _join_names(names: Iterable[str]) -> str:

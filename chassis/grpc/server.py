@@ -15,7 +15,7 @@ from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
 
 from chassis.call_context import CallContext, bind_call
-from chassis.contracts import ContractError, RpcSpec, rpcs_of_service
+from chassis.contracts import DEFAULT_MAX_REQUEST_BYTES, ContractError, RpcSpec, rpcs_of_service
 from chassis.errors import DomainError, overloaded
 from chassis.grpc.engine.engines import DEFAULT_ENGINE, EngineName, build_engine
 from chassis.grpc.engine.health import HEALTH_SERVICE_NAME, health_methods
@@ -27,7 +27,7 @@ from chassis.grpc.engine.server_engine import (
     serialize_message,
 )
 from chassis.grpc.error_status import STATUS_DETAILS_METADATA_KEY, error_to_status, status_code_of
-from chassis.grpc.handlers import MAX_REQUEST_BYTES, Interceptor, ReceivedMetadata, RpcContext, RpcHandler
+from chassis.grpc.handlers import Interceptor, ReceivedMetadata, RpcContext, RpcHandler
 from chassis.grpc.interceptor_chain import compile_handler
 from chassis.grpc.interceptors.authentication import AUTHORIZATION_METADATA_KEY
 from chassis.observability import metrics
@@ -88,18 +88,23 @@ class GrpcServer:
 
 
 def build_grpc_server(
-    servicers: Iterable[object], chain: Sequence[Interceptor], engine_name: EngineName = DEFAULT_ENGINE
+    servicers: Iterable[object],
+    chain: Sequence[Interceptor],
+    engine_name: EngineName = DEFAULT_ENGINE,
+    other_methods: Iterable[EngineMethod] = (),
 ) -> GrpcServer:
-    """Return a server that answers the RPCs of `servicers` through `chain`.
+    """Return a server that answers the RPCs of `servicers` through `chain`, and `other_methods` without it.
 
     Raises ContractError when a servicer leaves an RPC unanswered or a contract is incomplete.
     """
-    engine = build_engine(engine_name, _engine_policy())
+    served = [(servicer, descriptor_of_servicer(servicer)) for servicer in servicers]
+    rpcs = [rpc for _, descriptor in served for rpc in rpcs_of_service(descriptor)]
+    engine = build_engine(engine_name, _engine_policy(rpcs))
     names = []
-    for servicer in servicers:
-        descriptor = descriptor_of_servicer(servicer)
+    for servicer, descriptor in served:
         engine.add_methods(_engine_method(rpc, servicer, chain) for rpc in rpcs_of_service(descriptor))
         names.append(descriptor.full_name)
+    engine.add_methods(other_methods)
     health = health_aio.HealthServicer()
     engine.add_methods(health_methods(health))
     reflection.enable_server_reflection(
@@ -109,11 +114,11 @@ def build_grpc_server(
     return GrpcServer(engine, health, tuple(names))
 
 
-def _engine_policy() -> EnginePolicy:
+def _engine_policy(rpcs: Iterable[RpcSpec]) -> EnginePolicy:
+    max_request_bytes = max((rpc.max_request_bytes for rpc in rpcs), default=DEFAULT_MAX_REQUEST_BYTES)
     return EnginePolicy(
-        # Beyond this bound the engine refuses, without details; the validation refuses far earlier, with
-        # them.
-        max_message_bytes=4 * MAX_REQUEST_BYTES,
+        # Beyond this bound the engine refuses, without details; the validation refuses earlier, with them.
+        max_message_bytes=max(4 * DEFAULT_MAX_REQUEST_BYTES, 2 * max_request_bytes),
         max_metadata_bytes=MAX_METADATA_BYTES,
         refuse_pending_call=_refuse_pending_call,
         max_calls_per_connection=MAX_CALLS_PER_CONNECTION,

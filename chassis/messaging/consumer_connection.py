@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Final
 
-from kombu import Connection, Consumer, Message, Producer, Queue
+from kombu import Consumer, Message, Producer, Queue
 
 from chassis.concurrency.backoff import Backoff
 from chassis.messaging import topology
+from chassis.messaging.broker_connection import connect_broker
 from chassis.messaging.message_bodies import (
     BATCH_CONTENT_TYPE,
     EVENT_CONTENT_TYPE,
@@ -29,6 +30,7 @@ from chassis.messaging.publisher import PERSISTENT_DELIVERY_MODE
 from chassis.messaging.subscriptions import Subscription
 from chassis.observability import metrics
 from chassis.observability.logging import get_logger
+from chassis.store_tls import StoreTls
 
 DELIVERIES_BEFORE_SPLIT: Final = 2
 """Deliveries of a batch that ended without an outcome, before its events go their ways alone."""
@@ -107,9 +109,11 @@ class ConsumerConnection:
         subscriptions: Sequence[Subscription],
         deliver: Callable[[BrokerDelivery], None],
         policy: ConsumerPolicy = DEFAULT_CONSUMER_POLICY,
+        tls: StoreTls | None = None,
     ) -> None:
         self._policy = policy
         self._url = amqp_url
+        self._tls = tls
         self._subscriptions = subscriptions
         self._deliver = deliver
         self._outcomes: deque[tuple[BrokerDelivery, Outcome]] = deque()
@@ -173,7 +177,7 @@ class ConsumerConnection:
         self._paused.set()
 
     def _connect(self) -> "_BrokerSession":
-        session = _BrokerSession(self._url, self._subscriptions, self._deliver, self._policy)
+        session = _BrokerSession(self._url, self._subscriptions, self._deliver, self._policy, self._tls)
         self._connected.set()
         metrics.broker_connected.set(1)
         _log.info("broker connected", queues=[each.queue for each in self._subscriptions])
@@ -214,17 +218,15 @@ class _BrokerSession:
         subscriptions: Sequence[Subscription],
         deliver: Callable[[BrokerDelivery], None],
         policy: ConsumerPolicy,
+        tls: StoreTls | None,
     ) -> None:
         self._policy = policy
-        self._connection = Connection(
+        self._connection = connect_broker(
             url,
-            heartbeat=self._policy.heartbeat_interval_s,
-            connect_timeout=self._policy.broker_timeout_s,
-            transport_options={
-                "confirm_publish": True,
-                "read_timeout": self._policy.broker_timeout_s,
-                "write_timeout": self._policy.broker_timeout_s,
-            },
+            timeout_s=self._policy.broker_timeout_s,
+            tls=tls,
+            heartbeat_s=self._policy.heartbeat_interval_s,
+            confirm_publish=True,
         )
         try:
             self._channel = self._connection.channel()

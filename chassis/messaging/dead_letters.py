@@ -19,10 +19,12 @@ from kombu import Connection, Consumer, Message, Producer, Queue
 
 from chassis.contracts import ContractError, event_class
 from chassis.messaging import topology
+from chassis.messaging.broker_connection import connect_broker
 from chassis.messaging.consumer_connection import body_bytes
 from chassis.messaging.message_headers import FailureHeaders, clear_failures
 from chassis.messaging.publisher import PERSISTENT_DELIVERY_MODE
 from chassis.observability.redaction import REDACTED, redact_fields
+from chassis.store_tls import StoreTls
 from internshipconnect.events.v1.events_pb2 import Event
 
 MAX_LOADED_MESSAGES: Final = 10_000
@@ -103,8 +105,9 @@ class DeadLetterQueues:
     queue.
     """
 
-    def __init__(self, amqp_url: str) -> None:
+    def __init__(self, amqp_url: str, tls: StoreTls | None = None) -> None:
         self._url = amqp_url
+        self._tls = tls
 
     def summarize(self, queues: Sequence[str]) -> list[DeadLetterSummary]:
         """Return a summary of each queue's dead letters."""
@@ -141,8 +144,8 @@ class DeadLetterQueues:
 
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
-        options = {"confirm_publish": True, "read_timeout": _TIMEOUT_S, "write_timeout": _TIMEOUT_S}
-        with Connection(self._url, connect_timeout=_TIMEOUT_S, transport_options=options) as connection:
+        connecting = connect_broker(self._url, timeout_s=_TIMEOUT_S, tls=self._tls, confirm_publish=True)
+        with connecting as connection:
             yield connection
 
 
@@ -216,7 +219,8 @@ def _collect_messages(
 
 
 def _count_dead_letters(connection: Connection, queue: str) -> int:
-    declared = connection.default_channel.queue_declare(topology.dead_letter_queue(queue), passive=True)
+    with connection.channel() as channel:
+        declared = channel.queue_declare(topology.dead_letter_queue(queue), passive=True)
     return int(declared.message_count)
 
 

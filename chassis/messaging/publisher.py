@@ -8,10 +8,12 @@ from time import monotonic
 from typing import Any, Final
 
 from amqp.exceptions import NotFound
-from kombu import Connection, Producer
+from kombu import Producer
 
+from chassis.messaging.broker_connection import connect_broker
 from chassis.messaging.message_bodies import OutgoingEvent, pack_messages
 from chassis.messaging.topology import EVENTS_EXCHANGE, PROVISIONED_EXCHANGE
+from chassis.store_tls import StoreTls
 
 PERSISTENT_DELIVERY_MODE: Final = 2
 POLL_TIMEOUT_S: Final = 0.05
@@ -45,8 +47,16 @@ class EventPublisher:
     all services' queues are declared.
     """
 
-    def __init__(self, amqp_url: str, *, timeout_s: float = 10.0, needs_provisioning: bool = False) -> None:
+    def __init__(
+        self,
+        amqp_url: str,
+        *,
+        tls: StoreTls | None = None,
+        timeout_s: float = 10.0,
+        needs_provisioning: bool = False,
+    ) -> None:
         self._url = amqp_url
+        self._tls = tls
         self._timeout_s = timeout_s
         self._needs_provisioning = needs_provisioning
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="publisher")
@@ -96,7 +106,7 @@ class EventPublisher:
 
     def _connected(self) -> "_ConfirmingConnection":
         if self._open is None:
-            opened = _ConfirmingConnection(self._url, self._timeout_s)
+            opened = _ConfirmingConnection(self._url, self._tls, self._timeout_s)
             if self._needs_provisioning:
                 opened.require_provisioned()
             self._open = opened
@@ -111,16 +121,16 @@ class EventPublisher:
 class _ConfirmingConnection:
     """One connection whose channel counts the messages that it has sent and those that are confirmed."""
 
-    def __init__(self, url: str, timeout_s: float) -> None:
+    def __init__(self, url: str, tls: StoreTls | None, timeout_s: float) -> None:
         self._timeout_s = timeout_s
         self._blocked = False
-        options = {
-            "read_timeout": timeout_s,
-            "write_timeout": timeout_s,
-            "on_blocked": self._on_blocked,
-            "on_unblocked": self._on_unblocked,
-        }
-        self._connection = Connection(url, connect_timeout=timeout_s, transport_options=options)
+        self._connection = connect_broker(
+            url,
+            timeout_s=timeout_s,
+            tls=tls,
+            on_blocked=self._on_blocked,
+            on_unblocked=self._on_unblocked,
+        )
         self._channel = self._connection.channel()
         # `confirm_publish` would wait for each message in turn; this enables the same confirms for a whole
         # batch in flight.

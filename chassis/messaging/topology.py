@@ -10,9 +10,11 @@ import random
 from collections.abc import Iterable
 from typing import Any, Final
 
-from kombu import Connection, Exchange, Queue
+from kombu import Exchange, Queue
 
+from chassis.messaging.broker_connection import connect_broker
 from chassis.messaging.subscriptions import WorkQueue
+from chassis.store_tls import StoreTls
 
 EVENTS_EXCHANGE: Final = "internshipconnect.events"
 PROVISIONED_EXCHANGE: Final = "internshipconnect.provisioned"
@@ -48,31 +50,32 @@ def shuffle_brokers(amqp_url: str) -> str:
     return _URL_SEPARATOR.join(random.sample(urls, len(urls)))
 
 
-def declare_topology(amqp_url: str, queues: Iterable[WorkQueue], *, timeout_s: float = 10.0) -> None:
+def declare_topology(
+    amqp_url: str, queues: Iterable[WorkQueue], *, tls: StoreTls | None = None, timeout_s: float = 10.0
+) -> None:
     """Declare the exchanges and queues that `queues` need; repeating it changes nothing.
 
     Run it for the queues of all services at once: until it has run, the services' workers publish nothing, as
     the broker drops an event that no queue is bound to. Raises OSError or amqp.AMQPError when the broker does
     not answer or has a queue of that name with other properties.
     """
-    with _open_connection(amqp_url, timeout_s) as connection:
-        declare_on_channel(connection.default_channel, queues)
-        Exchange(PROVISIONED_EXCHANGE, type="fanout", durable=True)(connection.default_channel).declare()
+    with connect_broker(amqp_url, timeout_s=timeout_s, tls=tls) as connection:
+        # Not its default channel, which hides errors of the connection behind one of Kombu's own.
+        channel = connection.channel()
+        declare_on_channel(channel, queues)
+        Exchange(PROVISIONED_EXCHANGE, type="fanout", durable=True)(channel).declare()
 
 
-def count_messages(amqp_url: str, queues: Iterable[str], *, timeout_s: float = 10.0) -> int:
+def count_messages(
+    amqp_url: str, queues: Iterable[str], *, tls: StoreTls | None = None, timeout_s: float = 10.0
+) -> int:
     """Return the number of messages that wait in these queues together, without those that a consumer holds.
 
     Raises OSError or amqp.AMQPError when the broker does not answer or a queue does not exist.
     """
-    with _open_connection(amqp_url, timeout_s) as connection:
-        channel = connection.default_channel
+    with connect_broker(amqp_url, timeout_s=timeout_s, tls=tls) as connection:
+        channel = connection.channel()
         return sum(int(channel.queue_declare(queue, passive=True).message_count) for queue in queues)
-
-
-def _open_connection(amqp_url: str, timeout_s: float) -> Connection:
-    options = {"read_timeout": timeout_s, "write_timeout": timeout_s}
-    return Connection(amqp_url, connect_timeout=timeout_s, transport_options=options)
 
 
 def declare_on_channel(channel: Any, queues: Iterable[WorkQueue]) -> None:

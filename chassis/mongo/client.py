@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 import pymongo
 import pymongo.lock
-from pymongo import AsyncMongoClient, _csot
+from pymongo import AsyncMongoClient, MongoClient, _csot
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.server import Server
 from pymongo.asynchronous.topology import Topology
@@ -18,6 +18,7 @@ from pymongo.server_selectors import writable_server_selector
 from pymongo.topology_description import TOPOLOGY_TYPE, TopologyDescription
 
 from chassis.mongo.documents import Document
+from chassis.store_tls import StoreTls
 
 T = TypeVar("T")
 
@@ -103,11 +104,13 @@ def connect_shard(
     password: str,
     listeners: Sequence[CommandListener],
     *,
+    tls: StoreTls | None = None,
     patience_s: float = PATIENCE_S,
 ) -> ShardClient:
     """Return a client of the shard at `uri` that connects on first use; writes wait for the majority.
 
-    A shard that does not answer for `patience_s` seconds counts as down.
+    A shard that does not answer for `patience_s` seconds counts as down. With `tls=true` in the URI, `tls`
+    has the certificates.
     """
     client = ShardClient(
         uri,
@@ -128,7 +131,18 @@ def connect_shard(
         event_listeners=list(listeners),
     )
     client.patience_s = patience_s
+    use_store_tls(client, tls)
     return client
+
+
+def use_store_tls(client: AsyncMongoClient[Any] | MongoClient[Any], tls: StoreTls | None) -> None:
+    """Let a client whose URI has `tls=true` take its certificates from `tls`; it must not have connected.
+
+    PyMongo reads its own files once, when the client is made, and demands key and certificate in one.
+    """
+    options = client.options.pool_options
+    if tls is not None and options._ssl_context is not None:
+        options._PoolOptions__ssl_context = tls.new_context()  # type: ignore[attr-defined]
 
 
 def _milliseconds(seconds: float) -> int:

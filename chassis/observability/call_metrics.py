@@ -1,19 +1,17 @@
 """The metrics of answered calls: plain numbers that a collector reads, as each call pays for them.
 
-The children of prometheus_client take a lock for each of their numbers. These are changed by the event loop
-only; a scrape may read one call in its counter and not yet in its histogram.
+A scrape may read one call in its counter and not yet in its histogram.
 """
 
-from bisect import bisect_left
-from collections.abc import Iterable, Sequence
-from itertools import accumulate
+from collections.abc import Iterable
 from typing import Final
 
 from prometheus_client import REGISTRY
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
+
+from chassis.observability.plain_histogram import PlainHistogram
 
 CALL_BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 """The upper bounds of the histogram's buckets, in seconds."""
@@ -22,23 +20,21 @@ _COUNTED_FROM_START: Final = ("OK", "INTERNAL", "UNAVAILABLE", "DEADLINE_EXCEEDE
 """Exported as 0 before the first one: Prometheus sees no increase in a series that begins with 1."""
 
 
-class RpcCallMetrics:
+class RpcCallMetrics(PlainHistogram):
     """The calls of one RPC, by the name of their status, and their durations."""
 
-    __slots__ = ("count_by_bucket", "count_by_code", "method", "service", "sum_s")
+    __slots__ = ("count_by_code", "method", "service")
 
     def __init__(self, service: str, method: str) -> None:
+        super().__init__(CALL_BUCKETS_S)
         self.service = service
         self.method = method
         self.count_by_code: dict[str, int] = dict.fromkeys(_COUNTED_FROM_START, 0)
-        self.count_by_bucket = [0] * (len(CALL_BUCKETS_S) + 1)
-        self.sum_s = 0.0
 
     def record(self, code: str, duration_s: float) -> None:
         """Count an answered call."""
         self.count_by_code[code] = self.count_by_code.get(code, 0) + 1
-        self.count_by_bucket[bisect_left(CALL_BUCKETS_S, duration_s)] += 1
-        self.sum_s += duration_s
+        self.add(duration_s)
 
 
 class CallMetricsCollector(Collector):
@@ -67,13 +63,8 @@ class CallMetricsCollector(Collector):
         for rpc in list(self._rpcs.values()):
             for code, count in list(rpc.count_by_code.items()):
                 handled.add_metric((rpc.service, rpc.method, code), count)
-            seconds.add_metric((rpc.service, rpc.method), _cumulative(rpc.count_by_bucket), rpc.sum_s)
+            seconds.add_metric((rpc.service, rpc.method), rpc.samples(), rpc.sum_s)
         return handled, seconds
-
-
-def _cumulative(counts: Sequence[int]) -> list[tuple[str, float]]:
-    bounds = (*map(floatToGoString, CALL_BUCKETS_S), "+Inf")
-    return list(zip(bounds, accumulate(counts), strict=True))
 
 
 CALL_METRICS: Final = CallMetricsCollector()

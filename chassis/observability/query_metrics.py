@@ -4,9 +4,7 @@ Each command pays for them, so they cost well under 2 µs. Operations and collec
 """
 
 import time
-from bisect import bisect_left
 from collections.abc import Iterable
-from itertools import accumulate
 from types import TracebackType
 from typing import Final
 
@@ -14,30 +12,25 @@ from prometheus_client import REGISTRY
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
+
+from chassis.observability.plain_histogram import PlainHistogram
 
 QUERY_BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5)
 
 
-class QueryTimer:
+class QueryTimer(PlainHistogram):
     """The durations of one operation on one collection; `with timer.measure():` adds one."""
 
-    __slots__ = ("collection", "count_by_bucket", "operation", "sum_s")
+    __slots__ = ("collection", "operation")
 
     def __init__(self, operation: str, collection: str) -> None:
+        super().__init__(QUERY_BUCKETS_S)
         self.operation = operation
         self.collection = collection
-        self.count_by_bucket = [0] * (len(QUERY_BUCKETS_S) + 1)
-        self.sum_s = 0.0
 
     def measure(self) -> "_Measurement":
         """Return a block whose duration is added, whether it fails or not."""
         return _Measurement(self)
-
-    def add(self, duration_s: float) -> None:
-        """Add one duration."""
-        self.count_by_bucket[bisect_left(QUERY_BUCKETS_S, duration_s)] += 1
-        self.sum_s += duration_s
 
 
 class _Measurement:
@@ -77,12 +70,7 @@ class QueryMetricsCollector(Collector):
             labels=("operation", "collection"),
         )
         for timer in list(self._timers.values()):
-            counts = zip(
-                (*map(floatToGoString, QUERY_BUCKETS_S), "+Inf"),
-                accumulate(timer.count_by_bucket),
-                strict=True,
-            )
-            family.add_metric((timer.operation, timer.collection), list(counts), timer.sum_s)
+            family.add_metric((timer.operation, timer.collection), timer.samples(), timer.sum_s)
         return (family,)
 
 

@@ -46,14 +46,15 @@ _VALUE: Final = re.compile(
     r"|[\[{(][^\]})]*+[\]})]"
     r"|[^\s,;&\"'\])}]+"
 )
-_PART_OF_ANY_SHAPE: Final = re.compile(r"[=:@%,\s]|eyJ|ses_")
+_PART_OF_ANY_SHAPE: Final = re.compile(r"[=:@%,\s]|eyJ|ses_|ick_")
 """Most values of log lines have nothing of the kind."""
 _SHAPES: Final = (
     # An HTTP header's credentials.
     (re.compile(r"(?i)\b(bearer|basic)\s{1,4}[\w.~+/-]+=*"), rf"\1 {REDACTED}"),
-    # A JWT, and a refresh token.
+    # A JWT, a refresh token and an API key.
     (re.compile(r"(?<![\w-])eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?"), REDACTED),
     (re.compile(r"(?<!\w)ses_\w{26}\.[\w-]+"), REDACTED),
+    (re.compile(r"(?<![A-Za-z0-9])ick_\w{26}_[\w-]+"), REDACTED),
     # The user of a URL, and who somebody is in its query.
     (re.compile(r"://[^\s/?#\"']+@"), f"://{REDACTED}@"),
     (re.compile(r"(?i)([?&](?:email|phone|code|otp)=)[^\s&\"']+"), rf"\1{REDACTED}"),

@@ -89,7 +89,9 @@ def _build_role_server(
     concurrency_limit: AdaptiveConcurrencyLimit,
 ) -> GrpcServer:
     verifier = TokenVerifier(
-        user_key_source(resources.peers), StaticKeySource.from_file(resources.settings.service_jwks)
+        user_key_source(resources.peers),
+        StaticKeySource.from_file(resources.settings.service_jwks),
+        issuer=resources.settings.public_url,
     )
     chain = build_standard_chain(
         verifier=verifier,
@@ -98,4 +100,6 @@ def _build_role_server(
         concurrency_limit=concurrency_limit,
         tickets=CallTickets(resources.redis),
     )
-    return build_grpc_server(definition.servicers, chain, resources.settings.server_engine)
+    return build_grpc_server(
+        definition.servicers, chain, resources.settings.server_engine, definition.other_methods
+    )

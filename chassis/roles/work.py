@@ -6,6 +6,7 @@ from typing import Any
 from chassis.call_context import Principal
 from chassis.grpc.mesh import mesh_checks
 from chassis.messaging.consumer import EventConsumers
+from chassis.messaging.consumer_connection import ConsumerConnection
 from chassis.messaging.publisher import EventPublisher
 from chassis.messaging.relay import OutboxRelay
 from chassis.messaging.topology import shuffle_brokers
@@ -25,12 +26,18 @@ class WorkRole:
         self._peers = resources.peers
         self._periodics = definition.periodic_tasks
         self._principal = Principal(id=resources.name, kind="SERVICE")
-        self._publisher = EventPublisher(amqp_url, needs_provisioning=True)
+        tls = resources.store_tls
+        self._publisher = EventPublisher(amqp_url, tls=tls, needs_provisioning=True)
         identity = ProcessIdentity(resources.name, "work")
         self._slot_map = SlotMapWatch(resources.shards, identity)
         self._relay = OutboxRelay(resources.shards, self._publisher, holder=identity.id)
         self._consumers = (
-            EventConsumers(amqp_url, definition.subscriptions, name=resources.name)
+            EventConsumers(
+                amqp_url,
+                definition.subscriptions,
+                name=resources.name,
+                connect=partial(ConsumerConnection, tls=tls),
+            )
             if definition.subscriptions
             else None
         )

@@ -101,6 +101,10 @@ class Gazetteer:
         """Return a country's name in English."""
         return self._tables.country_names.get(code, code)
 
+    def country(self, name: str) -> str:
+        """Return the ISO 3166-1 code of the country of that name in any of our languages, "" for none."""
+        return self._tables.countries.get(name_key(name), "")
+
     def containing_terms(self, city: GazetteerEntry | None, country: str) -> list[str]:
         """Return the terms of the areas that a place is in: country, continent, and state in the US."""
         terms = [country_term(country)] if country else []

@@ -14,10 +14,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from chassis.observability.logging import get_logger
+from chassis.tls_files import AUTHORITY_FILE, CERTIFICATE_FILE, KEY_FILE, stamp_files
 
-CERTIFICATE_FILE: Final = "tls.crt"
-KEY_FILE: Final = "tls.key"
-AUTHORITY_FILE: Final = "ca.crt"
 NAME_OVERRIDE_OPTION: Final = "grpc.ssl_target_name_override"
 
 _log = get_logger()
@@ -54,7 +52,7 @@ class MutualTls:
     def __init__(self, folder: Path) -> None:
         """Raise ValueError if the files cannot be used."""
         self._folder = folder
-        self._read_at = self._stamp()
+        self._read_at = stamp_files(folder)
         self._files = IdentityFiles.read(folder)
 
     @classmethod
@@ -90,7 +88,7 @@ class MutualTls:
 
     def _current(self) -> IdentityFiles:
         """Return the present files, or the last good ones: a folder may be half replaced."""
-        stamp = self._stamp()
+        stamp = stamp_files(self._folder)
         if stamp != self._read_at:
             try:
                 self._files = IdentityFiles.read(self._folder)
@@ -99,18 +97,6 @@ class MutualTls:
             except ValueError as error:
                 _log.warning("TLS files are not usable, the former stay", error=str(error))
         return self._files
-
-    def _stamp(self) -> tuple[tuple[int, int], ...]:
-        """Return what changes when the files do: Kubernetes replaces them all through a link."""
-        found = []
-        for name in (CERTIFICATE_FILE, KEY_FILE, AUTHORITY_FILE):
-            try:
-                status = (self._folder / name).stat()
-            except OSError:
-                found.append((0, 0))
-            else:
-                found.append((status.st_ino, status.st_mtime_ns))
-        return tuple(found)
 
 
 def _server_configuration(files: IdentityFiles) -> grpc.ServerCertificateConfiguration:

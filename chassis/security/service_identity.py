@@ -8,7 +8,13 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from chassis.security.tokens import ALGORITHM, AUDIENCE, ISSUER, SERVICE_KEY_PREFIX, SERVICE_KIND
+from chassis.security.tokens import (
+    ALGORITHM,
+    AUDIENCE,
+    SERVICE_ISSUER,
+    SERVICE_KEY_PREFIX,
+    SERVICE_KIND,
+)
 
 TOKEN_TTL_S: Final = 900
 TOKEN_REUSE_S: Final = 240
@@ -42,7 +48,7 @@ class ServiceIdentity:
 
     def _mint(self, now: int) -> str:
         claims: dict[str, Any] = {
-            "iss": ISSUER,
+            "iss": SERVICE_ISSUER,
             "aud": AUDIENCE,
             "sub": self._name,
             "kind": SERVICE_KIND,

@@ -2,8 +2,9 @@
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import jwt
@@ -14,7 +15,12 @@ from chassis.clock import MAX_CLOCK_SKEW
 from chassis.errors import DomainError
 from chassis.security.jwks import KeySource
 
-ISSUER: Final = "internshipconnect"
+SERVICE_ISSUER: Final = "internshipconnect"
+"""The issuer of services' own tokens."""
+OLDER_ISSUER: Final = "internshipconnect"
+"""The issuer of people's tokens before it was the gateway's address."""
+OLDER_ISSUER_UNTIL: Final = datetime(2027, 3, 1, tzinfo=UTC)
+"""Until then people's tokens of either issuer are taken: processes are replaced one after another."""
 AUDIENCE: Final = "internshipconnect"
 ALGORITHM: Final = "ES256"
 SERVICE_KIND: Final = "SERVICE"
@@ -38,10 +44,12 @@ class TokenVerifier:
     """Verifies the tokens of people with `users` and those of services with `services`, never the other way.
 
     The token's `kid` decides which: `svc-<name>` is the key of the service `<name>`, which may speak for
-    itself only; every other key may speak for people only.
+    itself only; every other key may speak for people only. `issuer` is that of people's tokens, the gateway's
+    address.
     """
 
-    def __init__(self, users: KeySource, services: KeySource) -> None:
+    def __init__(self, users: KeySource, services: KeySource, issuer: str) -> None:
+        self._issuer = issuer
         self._users = users
         self._services = services
         self._cached: LRUCache[bytes, _VerifiedToken] = LRUCache(_MAX_CACHED_TOKENS)
@@ -66,9 +74,16 @@ class TokenVerifier:
         key = await source.find_key(kid)
         if key is None:
             raise _invalid_token("is signed with a key that is not ours")
-        claims = _claims_of(token, key)
+        claims = _claims_of(token, key, self._issuers_of(kid))
         _check_key_may_sign(kid, claims)
         return _VerifiedToken(_principal_of(claims), float(claims["exp"]))
+
+    def _issuers_of(self, kid: str) -> tuple[str, ...]:
+        """Return the issuers that a key may sign for."""
+        if kid.startswith(SERVICE_KEY_PREFIX):
+            return (SERVICE_ISSUER,)
+        is_older_taken = time.time() < OLDER_ISSUER_UNTIL.timestamp()
+        return (self._issuer, OLDER_ISSUER) if is_older_taken else (self._issuer,)
 
 
 def _kid_of(token: str) -> str:
@@ -82,13 +97,13 @@ def _kid_of(token: str) -> str:
     return kid
 
 
-def _claims_of(token: str, key: Any) -> Mapping[str, Any]:
+def _claims_of(token: str, key: Any, issuers: Sequence[str]) -> Mapping[str, Any]:
     try:
         claims: dict[str, Any] = jwt.decode(
             token,
             key,
             algorithms=[ALGORITHM],
-            issuer=ISSUER,
+            issuer=issuers,
             audience=AUDIENCE,
             leeway=_CLOCK_SKEW_S,
             # A token issued by a clock that is some minutes ahead is accepted; see below.
@@ -96,7 +111,7 @@ def _claims_of(token: str, key: Any) -> Mapping[str, Any]:
         )
     except jwt.ExpiredSignatureError:
         raise DomainError("TOKEN_EXPIRED", "The access token has expired.") from None
-    except jwt.InvalidTokenError:
+    except (jwt.InvalidTokenError, TypeError):  # The latter for an issuer that is no text.
         raise _invalid_token("is forged, broken or not meant for this API") from None
     issued = claims["iat"]
     if not isinstance(issued, int | float) or issued > time.time() + _MAX_ISSUED_AHEAD_S:
@@ -127,6 +142,7 @@ def _principal_of(claims: Mapping[str, Any]) -> Principal:
         auth_time=int(claims.get("auth_time") or 0),
         amr=tuple(str(method) for method in claims.get("amr") or ()),
         expires_at=float(claims["exp"]),
+        scopes=tuple(str(claims["scope"]).split()) if "scope" in claims else None,
     )
 
 

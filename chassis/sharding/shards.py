@@ -28,6 +28,7 @@ from chassis.mongo.client import PATIENCE_S, connect_shard
 from chassis.sharding.shard import Shard, ShardPool
 from chassis.sharding.slot_map import SlotMap
 from chassis.sharding.slot_map_store import CLUSTER_DATABASE
+from chassis.store_tls import StoreTls
 
 __all__ = ["ScatterResult", "Shard", "Shards", "current_scatter"]
 
@@ -67,10 +68,11 @@ class Shards:
         clock: Clock | None = None,
         listeners: Sequence[CommandListener] = (),
         cluster: str = CLUSTER_DATABASE,
+        tls: StoreTls | None = None,
         patience_s: float = PATIENCE_S,
     ) -> None:
         def open_pool(name: str, uri: str) -> ShardPool:
-            client = connect_shard(uri, database, user, password, listeners, patience_s=patience_s)
+            client = connect_shard(uri, database, user, password, listeners, tls=tls, patience_s=patience_s)
             return ShardPool(
                 name, uri, client, database=database, cluster=cluster, clock=clock or SystemClock()
             )

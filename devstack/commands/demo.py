@@ -18,6 +18,7 @@ from ops.moderation import ModerationClient
 from ops.options import DEFAULT_STACK, StackName
 
 MAX_BODY_CHARACTERS = 150
+SECRET_FIELDS = frozenset({"password", "newPassword", "code", "invitationToken"})
 
 
 def register(app: typer.Typer) -> None:
@@ -66,7 +67,7 @@ class _CallPrinter:
 
 
 def _shorten_body(body: dict[str, object]) -> str:
-    shown = {name: "…" if name == "password" else value for name, value in body.items()}
+    shown = {name: "…" if name in SECRET_FIELDS else value for name, value in body.items()}
     text = json.dumps(shown, ensure_ascii=False)
     return text if len(text) <= MAX_BODY_CHARACTERS else text[:MAX_BODY_CHARACTERS] + " …"
 

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
+from urllib.parse import unquote
 
 import httpx
 
@@ -119,11 +120,18 @@ class ApiUser:
             raise ApiError(exchange)
         return exchange.response_body
 
-    def register(self, *, password: str, name: str, company: str = "") -> None:
-        """Open an account: a company's owner when a company is named, a student otherwise."""
-        kind = "ACCOUNT_KIND_COMPANY" if company else "ACCOUNT_KIND_STUDENT"
-        fields = {"email": self.email, "password": password, "kind": kind, "name": name}
-        self.post("/api/v1/auth/register", **fields, **({"companyName": company} if company else {}))
+    def register(self, *, password: str, name: str, company: str = "", by_invitation: bool = False) -> None:
+        """Open an account: a company's owner when a company is named, a student otherwise.
+
+        With `by_invitation` it is a company account that founds no company.
+        """
+        kind = "ACCOUNT_KIND_COMPANY" if company or by_invitation else "ACCOUNT_KIND_STUDENT"
+        fields: Json = {"email": self.email, "password": password, "kind": kind, "name": name}
+        if company:
+            fields["companyName"] = company
+        if by_invitation:
+            fields["byInvitation"] = True
+        self.post("/api/v1/auth/register", **fields)
 
     def verify(self) -> None:
         """Read the newest code from the mailbox, prove the address with it, and so sign in."""
@@ -135,6 +143,52 @@ class ApiUser:
     def log_in(self, password: str) -> None:
         """Sign in."""
         self._sign_in(self.post("/api/v1/auth/login", email=self.email, password=password))
+
+    def replace_forgotten_password(self, password: str) -> None:
+        """Choose another password by the code from the mailbox, and sign in with it."""
+        self.post("/api/v1/auth/request-password-reset", email=self.email)
+        mail = self.await_mail(lambda mail: RESET_PATTERN.search(mail["subject"]) is not None)
+        code = CODE_PATTERN.search(mail["text"])
+        assert code is not None
+        self.post("/api/v1/auth/reset-password", email=self.email, code=code.group(1), newPassword=password)
+        self.log_in(password)
+
+    def upload_resume(self, name: str, content: bytes) -> str:
+        """Upload a PDF as a résumé, wait until it has been checked, and return the document's ID."""
+        begun = self.post("/api/v1/documents", kind="DOCUMENT_KIND_RESUME", name=name)
+        token = {"authorization": f"Bearer {self.access_token}"}
+        self._http.put(begun["uploadUrl"], content=content, headers=token).raise_for_status()
+        path = f"/api/v1/documents/{begun['document']['id']}"
+
+        def ready() -> Json | None:
+            found = self.get(path)
+            return found if found["state"] == "DOCUMENT_STATE_READY" else None
+
+        return str(wait_for_result(ready, f"{name} to be checked")["id"])
+
+    def download(self, url: str) -> bytes:
+        """Return the content behind a signed address, which wants no token."""
+        return self._http.get(url).raise_for_status().content
+
+    def refresh(self) -> None:
+        """Exchange the refresh token: the new tokens have the account's present company and role."""
+        self._sign_in(self.post("/api/v1/auth/refresh", refreshToken=self.refresh_token))
+
+    def join_company(self) -> None:
+        """Accept the newest invitation in the mailbox, and wait until the tokens name the company."""
+        mail = self.await_mail(lambda mail: INVITATION_PATTERN.search(mail["text"]) is not None)
+        link = INVITATION_PATTERN.search(mail["text"])
+        assert link is not None
+        invitation = {"invitationToken": unquote(link.group(1))}
+        # Until its registration has been received, the profile is UNAVAILABLE.
+        path = "/api/v1/invitations:accept"
+        wait_for_result(lambda: self.post(path, **invitation), "the invitation to be accepted")
+
+        def has_company() -> bool | None:
+            self.refresh()
+            return bool(self.user["companyId"]) or None
+
+        wait_for_result(has_company, "tokens that name the company")
 
     def _sign_in(self, session: Json) -> None:
         data = session["data"]
@@ -165,6 +219,8 @@ class ApiUser:
         return wait_for_result(entries, f"an inbox entry about {subject_id}")
 
 
+INVITATION_PATTERN: Final = re.compile(r"/app/invitation\?\S*#(\S+)")
+RESET_PATTERN: Final = re.compile("new password")
 CODE_PATTERN: Final = re.compile(r"\b(\d{8})\b")
 
 

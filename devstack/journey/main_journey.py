@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from devstack.journey.client import ApiError, ApiUser, HttpExchange, Json, wait_for_result
+from devstack.journey.sample_resume import sample_resume
 from ops.moderation import ModerationClient
 
 JOURNEY_PASSWORD: Final = "a-long-and-private-passphrase"  # noqa: S105 - of made-up people on a local stack
@@ -20,6 +21,7 @@ class JourneyUsers:
 
     company: ApiUser
     student: ApiUser
+    colleague: ApiUser
     marker: str
     moderator: ModerationClient
 
@@ -38,7 +40,7 @@ class JourneyUsers:
         def person(role: str) -> ApiUser:
             return ApiUser(base_url, mailbox_url, f"{role}.{marker}@example.com", told, trust)
 
-        return cls(person("hanna"), person("sam"), marker, moderator)
+        return cls(person("hanna"), person("sam"), person("ines"), marker, moderator)
 
 
 class Journey:
@@ -48,6 +50,8 @@ class Journey:
         self._cast = cast
         self.internship: Json = {}
         self.application: Json = {}
+        self.document_id = ""
+        self._resume = b""
         self.funnel: Json = {}
 
     def steps(self) -> Iterator[tuple[str, Callable[[], None]]]:
@@ -55,16 +59,27 @@ class Journey:
         yield "Hanna opens a company account and proves her e-mail address", self._company_joins
         yield "She drafts a listing and publishes it: her company's first waits for review", self._publish
         yield "A moderator reads it and approves it", self._moderator_approves
+        yield (
+            "She invites Ines, who opens an account and joins the company as a recruiter",
+            self._colleague_joins,
+        )
+        yield "Ines forgets her password and chooses another by a code from a mail", self._password_is_reset
         yield "Sam opens a student account and proves his address", self._student_joins
         yield "He fills in his profile", self._student_fills_in_profile
+        yield (
+            "He uploads his résumé and takes over the experience that was read from it",
+            self._resume_is_read,
+        )
         yield "He finds the listing by a misspelt word, a skill and the city", self._student_searches
-        yield "He opens it and applies", self._student_applies
-        yield "Hanna is told, sees the applicant and opens the application", self._company_reviews
+        yield "He opens it and applies with his résumé", self._student_applies
+        yield "Hanna is told, opens the application and reads the résumé", self._company_reviews
+        yield "Sam sees in his access log that her company has opened both", self._student_sees_the_looks
         yield "She invites Sam to an interview", self._company_invites
         yield "She makes an offer", self._company_offers
         yield "Sam accepts, and the listing is filled", self._student_accepts
         yield "Both have the mails and inbox entries of every step", self._everyone_was_told
         yield "The funnel shows how it went", self._figures_agree
+        yield "Sam asks for a copy of all his data and gets an archive", self._student_takes_his_data
 
     def _company_joins(self) -> None:
         company = self._cast.company
@@ -83,6 +98,17 @@ class Journey:
         self._cast.moderator.decide(id_, "APPROVE", etag=self.internship["etag"])
         self.internship = company.get(f"/api/v1/internships/{id_}")
 
+    def _colleague_joins(self) -> None:
+        company, colleague = self._cast.company, self._cast.colleague
+        invited = {"email": colleague.email, "role": "COMPANY_ROLE_RECRUITER"}
+        company.post("/api/v1/companies/me/invitations", **invited)
+        colleague.register(password=JOURNEY_PASSWORD, name="Ines Duarte", by_invitation=True)
+        colleague.verify()
+        colleague.join_company()
+
+    def _password_is_reset(self) -> None:
+        self._cast.colleague.replace_forgotten_password(f"{JOURNEY_PASSWORD} of winter")
+
     def _student_joins(self) -> None:
         self._cast.student.register(password=JOURNEY_PASSWORD, name="Sam Okafor")
         self._cast.student.verify()
@@ -96,6 +122,20 @@ class Journey:
             "visibility": "VISIBILITY_WHEN_I_APPLY",
         }
         self._cast.student.patch("/api/v1/users/me", name="Sam Okafor", student=profile)
+
+    def _resume_is_read(self) -> None:
+        student = self._cast.student
+        self._resume = sample_resume("Sam Okafor", student.email)
+        self.document_id = student.upload_resume("Resume.pdf", self._resume)
+        path = f"/api/v1/documents/{self.document_id}/resume-draft"
+
+        def draft() -> Json | None:
+            found = student.get(path)
+            return found if found["state"] == "RESUME_DRAFT_STATE_READY" else None
+
+        version = wait_for_result(draft, "the résumé to be read")["version"]
+        etag = student.get("/api/v1/users/me")["etag"]
+        student.post(f"{path}:confirm", fields=["RESUME_DRAFT_FIELD_EXPERIENCE"], version=version, etag=etag)
 
     def _student_searches(self) -> None:
         query = {"q": f"distribted {self._cast.marker}", "skills": "Python", "city": "Berlin"}
@@ -113,6 +153,7 @@ class Journey:
             internshipId=self.internship["id"],
             coverLetter="I would love to keep your messages from getting lost.",
             answers=[{"questionId": "start", "text": "In June"}],
+            documentIds=[self.document_id],
         )
 
     def _company_reviews(self) -> None:
@@ -125,7 +166,18 @@ class Journey:
             return next((row for row in rows if row["applicationId"] == application), None)
 
         wait_for_result(applicant, "the applicant in the listing's applicants")
-        self.application = company.get(f"/api/v1/applications/{application}")
+        path = f"/api/v1/applications/{application}"
+        self.application = company.get(path)
+        link = company.get(f"{path}/documents/{self.document_id}:downloadUrl")
+        assert company.download(link["url"]) == self._resume, "the company got another document"
+
+    def _student_sees_the_looks(self) -> None:
+        def looks() -> bool | None:
+            entries = self._cast.student.get("/api/v1/users/me/profile-accesses")["data"]
+            kinds = {each["kind"] for each in entries if each["applicationId"] == self.application["id"]}
+            return {"PROFILE_ACCESS_KIND_APPLICATION", "PROFILE_ACCESS_KIND_DOCUMENT"} <= kinds or None
+
+        wait_for_result(looks, "the company's looks in the student's access log")
 
     def _company_invites(self) -> None:
         self._move("APPLICATION_STATE_INTERVIEW", note="Strong on messaging")
@@ -146,7 +198,7 @@ class Journey:
         application = self.application["id"]
         self._cast.student.await_inbox(application, count=5)
         self._cast.company.await_inbox(application, count=2)
-        for person, least in ((self._cast.student, 6), (self._cast.company, 3)):
+        for person, least in ((self._cast.student, 6), (self._cast.company, 4), (self._cast.colleague, 4)):
             wait_for_result(
                 lambda person=person, least=least: len(person.mails()) >= least or None,  # type: ignore[misc]
                 f"{least} mails to {person.email}",
@@ -167,6 +219,17 @@ class Journey:
 
         self.funnel = wait_for_result(hired, "the hire in the funnel")
         self._cast.company.get("/api/v1/analytics/companies/me/overview")
+
+    def _student_takes_his_data(self) -> None:
+        student = self._cast.student
+        path = f"/api/v1/data-exports/{student.post('/api/v1/data-exports')['id']}"
+
+        def ready() -> Json | None:
+            export = student.get(path)
+            return export if export["state"] == "DATA_EXPORT_STATE_READY" else None
+
+        wait_for_result(ready, "the copy of Sam's data")
+        student.get(f"{path}:downloadUrl")
 
 
 def sample_listing(marker: str) -> Json:

@@ -18,6 +18,7 @@ class Place:
 
 ACCOUNTS: Final = Place("auth", "accounts")
 EMAIL_DIRECTORY: Final = Place("auth", "email_directory")
+COMPANY_MEMBERS: Final = Place("auth", "company_members")
 PROFILES: Final = Place("user", "profiles")
 COMPANIES: Final = Place("user", "companies")
 STUDENT_SEARCH: Final = Place("user", "student_search")

@@ -22,6 +22,7 @@ from devstack.seed.listing_history import ListingHistory
 from services.analytics.domain.counting import EventBatch, FigureChange
 from services.application.domain.applicants import applicant_row
 from services.application.domain.model import Application, ListingEnding
+from services.application.domain.retention import first_check_time
 from services.internship.domain.model import ListingState
 from services.internship.mapping.listings import listing_to_message
 from services.internship.mapping.search import index_entry_from_message
@@ -93,6 +94,8 @@ def application_document(application: Application) -> Document:
     if application.due_time is None:
         # The index of due times is sparse: it holds those only that have one.
         del document["due_time"]
+    if (check_time := first_check_time(application)) is not None:
+        document["retention_time"] = check_time
     return document
 
 

@@ -14,6 +14,7 @@ from chassis.search.gazetteer import shared_gazetteer
 from devstack.seed.documents import (
     ACCOUNTS,
     COMPANIES,
+    COMPANY_MEMBERS,
     COMPANY_RECIPIENTS,
     PROFILES,
     RECIPIENTS,
@@ -41,7 +42,8 @@ from services.auth.domain.accounts import (
 )
 from services.auth.domain.addresses import normalise_address
 from services.auth.domain.events import UserWasRegistered
-from services.auth.mapping import event_message
+from services.auth.mapping import event_message, founding_membership
+from services.auth.repository import member_document
 from services.internship.domain.moderation import CompanyStanding
 from services.notification.domain.recipients import Recipient
 from services.user import mapping as user_mapping
@@ -100,8 +102,11 @@ def seeded_company(company: SeedCompany, password_hash: str, now: datetime) -> S
     slot = slot_of(company_id)
     person.documents.add(COMPANIES, to_document(page, slot=slot))
     person.documents.add(STANDINGS, to_document(standing, slot=slot))
-    members = {"_id": company_id, "members": [account.id], "slot": slot}
+    members = {"_id": company_id, "members": [account.id], "team_versions": {account.id: 0}, "slot": slot}
     person.documents.add(COMPANY_RECIPIENTS, members)
+    founding = founding_membership(_registration_event(account))
+    assert founding is not None
+    person.documents.add(COMPANY_MEMBERS, member_document(owner_id, founding))
     return person
 
 

@@ -10,11 +10,14 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 import uvloop
+from redis.exceptions import RedisError
 
 from chassis.clock import SystemClock
+from chassis.concurrency.retry import RetryPolicy, retry_call_async
 from chassis.redis.unique_readers import UniqueReaderCounter
 from devstack.local_cluster import LocalCluster
 from devstack.seed.bulk_store import BulkStore
@@ -29,6 +32,7 @@ from ops.replay.figures import FigureSources
 from services.analytics.repository import FigureRepository
 
 READS_PER_WRITE: Final = 2_000
+READS_RETRY_POLICY: Final = RetryPolicy(initial_s=0.2, max_s=2.0, max_attempts=6)
 
 ReportTotal = Callable[[str, int], None]
 """Reports the kind of objects that are written, and how many of them so far."""
@@ -83,7 +87,9 @@ async def _write_what_follows(plan: SeedPlan, written: Sequence[WrittenListings]
         reads = sorted(read for each in written for read in each.reads)
         readers = UniqueReaderCounter(store.resources["internship"].redis, SystemClock())
         for first in range(0, len(reads), READS_PER_WRITE):
-            await readers.record_reads(reads[first : first + READS_PER_WRITE])
+            # A read that is recorded twice counts once.
+            some = reads[first : first + READS_PER_WRITE]
+            await retry_call_async(partial(readers.record_reads, some), READS_RETRY_POLICY, on=RedisError)
 
 
 async def _write_company_figures(store: BulkStore, written: Sequence[WrittenListings]) -> None:

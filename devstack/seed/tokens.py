@@ -6,11 +6,12 @@ import jwt
 
 from chassis.call_context import Principal
 from chassis.ids import new_id
+from chassis.security.data_keys import DataKeys
 from chassis.service_definition import ServiceResources
-from chassis.settings import decode_key
 from services.auth.key_store import KeyStore
 from services.auth.keyring import KeyRing
 from services.auth.repository import SigningKeyRepository
+from services.auth.service.token_issuer import PASSWORD_AMR
 from services.auth.settings import AuthSettings
 
 
@@ -18,7 +19,8 @@ class SeedTokenIssuer:
     """Issues access tokens that outlive a test or a measurement, signed with the stack's own key."""
 
     def __init__(self, auth: ServiceResources[AuthSettings]) -> None:
-        key_store = KeyStore(decode_key(auth.settings.data_key))
+        self._issuer = auth.settings.public_url
+        key_store = KeyStore(DataKeys.from_settings(auth.settings))
         self._keys = KeyRing(
             SigningKeyRepository(auth.shards), key_store, auth.clock, auth.settings.key_rotation
         )
@@ -28,7 +30,7 @@ class SeedTokenIssuer:
         signer = await self._keys.current_signer()
         now = datetime.now(UTC)
         claims = {
-            "iss": "internshipconnect",
+            "iss": self._issuer,
             "aud": "internshipconnect",
             "sub": person.id,
             "sid": new_id("ses"),
@@ -37,7 +39,7 @@ class SeedTokenIssuer:
             "org": person.org,
             "plan": person.plan,
             "email_verified": True,
-            "amr": ["pwd"],
+            "amr": list(person.amr or PASSWORD_AMR),
             "auth_time": int(now.timestamp()),
             "iat": int((now - timedelta(minutes=1)).timestamp()) - max(0, -int(life.total_seconds())),
             "exp": int((now + life).timestamp()),

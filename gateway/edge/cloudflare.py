@@ -347,15 +347,19 @@ def _block_rule(ref: str, description: str, expression: CloudflareExpression) ->
 
 
 def path_expression(path: str) -> CloudflareExpression:
-    """Return the expression for paths of a template: a field stands for one segment without a verb."""
+    """Return the expression for paths of a template: a field stands for one segment.
+
+    A template without a verb is no path with one.
+    """
     if "{" not in path:
         return f'http.request.uri.path eq "{path}"'
     pattern = _PATH_PARAMETER.sub("*", path)
     depth = path.count("/")
+    without_verb = () if ":" in pattern else ('not http.request.uri.path contains ":"',)
     return and_expression(
         f'http.request.uri.path wildcard "{pattern}"',
         f'not http.request.uri.path wildcard "{"/*" * (depth + 1)}"',
-        'not http.request.uri.path contains ":"',
+        *without_verb,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from chassis.contracts import Contracts, RpcSpec
 from gateway import envoy_types
 from gateway.api_surface import OLDER_PATH_HEADERS, edge_rpcs, writable_enum_names
+from gateway.envoy.api_keys import API_KEY_FILTER, API_KEY_PREFIX, api_key_filter
 from gateway.envoy.cache import ORIGIN, cache_filter, is_cacheable
 from gateway.envoy.content_types import render_content_types
 from gateway.envoy.edge_config import MAX_BODY_BYTES
@@ -31,6 +32,7 @@ TRANSCODER_FILTER: Final = "envoy.filters.http.grpc_json_transcoder"
 FILTERS_SKIPPED_BY_CONDITIONAL_READS: Final = (
     BUFFER_FILTER,
     TRANSCODER_FILTER,
+    API_KEY_FILTER,
     JWT_FILTER,
     CALLER_FILTER,
     RATE_LIMIT_FILTER,
@@ -78,7 +80,8 @@ def edge_filters(contracts: Contracts, mesh: Mesh) -> list[dict[str, Any]]:
         typed_extension(GRPC_WEB_FILTER, envoy_types.GRPC_WEB),
         cache_filter(),
         *_call_filters(contracts, rpcs),
-        token_filter(rpcs, ORIGIN, _jwks_path(contracts)),
+        api_key_filter(),
+        token_filter(rpcs, ORIGIN, _jwks_path(contracts), mesh.gateway.issuer),
         caller_filter(rpcs),
         *([rate_limit_filter()] if mesh.gateway.rate_limits else []),
         _fault_filter(),
@@ -109,6 +112,14 @@ def _call_filters(contracts: Contracts, rpcs: Iterable[RpcSpec]) -> list[dict[st
         typed_extension(BUFFER_FILTER, envoy_types.BUFFER, max_request_bytes=MAX_BODY_BYTES),
         _transcoder_filter(contracts, rpcs),
     ]
+
+
+def buffer_settings(rpc: RpcSpec) -> dict[str, Any]:
+    """Return the settings of a route whose call takes larger requests than usual; {} for other calls."""
+    if not rpc.policy.max_request_bytes:
+        return {}
+    bound = {"max_request_bytes": rpc.max_request_bytes}
+    return {BUFFER_FILTER: {"@type": envoy_types.BUFFER_PER_ROUTE, "buffer": bound}}
 
 
 def _fault_filter() -> dict[str, Any]:
@@ -149,6 +160,7 @@ def render_lua_source(contracts: Contracts) -> str:
         f"local BODY_FIELDS = {{ {fields} }}",
         f"local ENUMS = {{ {enums} }}",
         f"local MAX_HEADER_BYTES = {MAX_HEADER_BYTES}",
+        f'local API_KEY_PREFIX = "{API_KEY_PREFIX}"',
         render_content_types(),
         render_request_tables(edge_rpcs(contracts)),
         _render_older_paths(edge_rpcs(contracts)),

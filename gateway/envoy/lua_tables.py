@@ -87,6 +87,8 @@ def _binding_row(rpc: RpcSpec, binding: HttpBinding, types: _MessageTypes) -> st
         "is_variable": "{" + ", ".join(f'["{name}"] = true' for name in variables) + "}",
         "mask": _mask_field_of(request) if body else "nil",
         "streams": str(rpc.server_streaming).lower(),
+        "is_raw": str(bool(rpc.http_body_field)).lower(),
+        "max_bytes": str(rpc.max_request_bytes),
     }
     return "{" + ", ".join(f"{name} = {value}" for name, value in fields.items()) + "}"
 

@@ -14,6 +14,7 @@ from gateway.envoy.cache import (
     cached_read_routes,
     conditional_read_routes,
     is_cacheable,
+    path_match,
     uncached_paths,
 )
 from gateway.envoy.edge_config import MAX_BODY_BYTES, EdgeConfig
@@ -24,6 +25,7 @@ from gateway.envoy.filters import (
     FILTERS_SKIPPED_BY_CONDITIONAL_READS,
     LUA_FILTER,
     TRANSCODER_FILTER,
+    buffer_settings,
 )
 from gateway.envoy.pages import page_routes
 from gateway.envoy.quotas import quota_report_route
@@ -70,6 +72,7 @@ def build_edge_routes(contracts: Contracts, mesh: Mesh, edge: EdgeConfig) -> dic
             _without_filters(route, *FILTERS_SKIPPED_BY_CONDITIONAL_READS)
             for route in conditional_read_routes(rpcs)
         ),
+        *map(_without_cache, _large_request_routes(rpcs)),
         *map(_without_cache, [*_all_page_routes(edge), *calls, _transcoded_call_route({"prefix": "/"})]),
     ]
     host = _virtual_host(ROUTE_CONFIGURATION, routes, mesh, rpcs, edge)
@@ -107,6 +110,16 @@ def _virtual_host(
 def _transcoded_call_route(match: dict[str, Any]) -> dict[str, Any]:
     """Return the route of an HTTP path, whose cluster is final only after the filters have transcoded it."""
     return {"match": match, "route": {"cluster": ORIGIN}}
+
+
+def _large_request_routes(rpcs: Sequence[RpcSpec]) -> Iterator[dict[str, Any]]:
+    """Yield the routes of HTTP paths whose requests may be larger than those of others."""
+    for rpc in rpcs:
+        if settings := buffer_settings(rpc):
+            for binding in rpc.http:
+                method = {"name": ":method", "string_match": {"exact": binding.method}}
+                route = _transcoded_call_route({**path_match(binding.path), "headers": [method]})
+                yield route | {"typed_per_filter_config": settings}
 
 
 def _without_cache(route: dict[str, Any]) -> dict[str, Any]:
@@ -180,6 +193,8 @@ def _call_route(rpc: RpcSpec, mesh: Mesh, *, is_repeatable: bool) -> dict[str, A
     if mesh.gateway.rate_limits:
         action["rate_limits"] = rate_limit_actions(rpc)
     route = {"name": route_name(rpc), "match": {"path": rpc.path}, "route": action}
+    if settings := buffer_settings(rpc):
+        route["typed_per_filter_config"] = settings
     told = _deadline_headers(rpc) if rpc.policy.deadline_ms else {}
     return _with_fault(route | told, mesh.faults.get(service_of(rpc)))
 
@@ -204,4 +219,5 @@ def _with_fault(route: dict[str, Any], fault: ServiceFault | None) -> dict[str, 
     action = route["route"]
     if fault.delay is not None and action["timeout"] != NO_TIMEOUT:
         action["max_stream_duration"] = {"max_stream_duration": action["timeout"]}
-    return route | {"typed_per_filter_config": {FAULT_FILTER: http_fault_settings(fault)}}
+    settings = route.get("typed_per_filter_config", {}) | {FAULT_FILTER: http_fault_settings(fault)}
+    return route | {"typed_per_filter_config": settings}

@@ -29,6 +29,7 @@ API_INFO: Final = {
     "contact": {"name": "The operators of this gateway"},
     "license": {"name": "All rights reserved", "identifier": "LicenseRef-All-Rights-Reserved"},
 }
+EVENT_STREAM_TYPE: Final = "text/event-stream"
 EVENT_EXAMPLE: Final = 'id: ntf_01M82MXNND3Z0G5R7K2C4W8Y9B\ndata: {"title": "Offer from Northwind"}\n\n'
 _OLDER_PATH_SUFFIXES: Final = ("", "Older", "Oldest", *(f"Oldest{number}" for number in range(2, 9)))
 """Suffixes of the operation IDs of an RPC's older paths."""
@@ -62,6 +63,13 @@ def build_openapi(descriptor_set: Path, server_url: str = "/", *, with_older: bo
                     "scheme": "bearer",
                     "bearerFormat": "JWT",
                     "description": "The `accessToken` of signing in. It lives for 15 minutes.",
+                },
+                "apiKey": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "ick_<id>_<secret>",
+                    "description": "An API key of a company, for calls that name a scope. It stays the same "
+                    "until it expires or is revoked.",
                 },
             },
         },
@@ -132,6 +140,8 @@ class _OperationBuilder:
         return parameter | ({"required": True} if location == "path" or is_required_in_request(field) else {})
 
     def _build_request_body(self, rpc: RpcSpec, binding: HttpBinding) -> dict[str, Any]:
+        if rpc.http_body_field:
+            return _raw_request_body(rpc)
         request = descriptor_of(rpc.request_type)
         needed = frozenset(field.json_name for field in request.fields if is_required_in_request(field))
         example = self._schemas.examples.build_request_example(rpc.request_type, needed)
@@ -149,17 +159,33 @@ class _OperationBuilder:
 
     def _build_responses(self, rpc: RpcSpec, *, is_deprecated: bool) -> dict[str, Any]:
         response = descriptor_of(rpc.response_type)
-        content_type = "text/event-stream" if rpc.server_streaming else "application/json"
-        media_type: dict[str, Any] = {"schema": {"type": "string"}, "example": EVENT_EXAMPLE}
-        if not rpc.server_streaming:
+        if rpc.answers_http_body:
+            content = _raw_answer(rpc)
+        else:
             example = self._schemas.examples.build_message_example(response, is_request=False)
-            media_type = {"schema": self._schemas.build_schema_reference(response), "example": example}
+            schema = self._schemas.build_schema_reference(response)
+            content = {"application/json": {"schema": schema, "example": example}}
         success = {
             "description": _response_description(self._comments, response),
             "headers": success_headers(rpc, is_deprecated=is_deprecated),
-            "content": {content_type: media_type},
+            "content": content,
         }
         return {"200": success} | error_responses(rpc, is_deprecated=is_deprecated)
+
+
+def _raw_request_body(rpc: RpcSpec) -> dict[str, Any]:
+    """Return a body that is a file as it is."""
+    schema = {"type": "string", "format": "binary", "maxLength": rpc.max_request_bytes}
+    content = {rpc.policy.content_type: {"schema": schema, "example": "(the file)"}}
+    return {"description": "The file itself.", "required": True, "content": content}
+
+
+def _raw_answer(rpc: RpcSpec) -> dict[str, Any]:
+    """Return the content of an answer that is not JSON: server-sent events, or a file."""
+    if rpc.policy.content_type == EVENT_STREAM_TYPE:
+        return {EVENT_STREAM_TYPE: {"schema": {"type": "string"}, "example": EVENT_EXAMPLE}}
+    schema = {"type": "string", "format": "binary"}
+    return {rpc.policy.content_type: {"schema": schema, "example": "(the file)"}}
 
 
 def _body_description(schema: Mapping[str, Any]) -> str:
@@ -171,6 +197,12 @@ def _policy_text(rpc: RpcSpec) -> str:
     lines = [
         f"Who may call: {callers}{' with a verified e-mail address' if rpc.policy.verified_email else ''}."
     ]
+    if rpc.policy.second_factor == options_pb2.SECOND_FACTOR_NEED_EVERYBODY:
+        lines.append("The session must have proven a second factor.")
+    if rpc.policy.recent_auth_s:
+        lines.append(f"The last proof of who calls must be {rpc.policy.recent_auth_s} s old at most.")
+    if rpc.api_key_scope:
+        lines.append(f"An API key needs the scope {rpc.api_key_scope}.")
     if rpc.policy.deadline_ms:
         lines.append(f"Deadline: {rpc.policy.deadline_ms} ms.")
     lines.append(f"Rate-limit class: {_rate_limit_class(rpc)}.")
@@ -195,8 +227,11 @@ def _header_parameters(rpc: RpcSpec) -> list[dict[str, Any]]:
 
 
 def _security(rpc: RpcSpec) -> list[dict[str, list[str]]]:
-    signed_in: dict[str, list[str]] = {"accessToken": []}
-    return [{}, signed_in] if rpc.is_public else [signed_in]
+    """Return the ways to be admitted; the scope that a key needs is among its text."""
+    ways: list[dict[str, list[str]]] = [{"accessToken": []}]
+    if rpc.api_key_scope:
+        ways.append({"apiKey": []})
+    return [{}, *ways] if rpc.is_public else ways
 
 
 def _path_parameter_names(binding: HttpBinding) -> list[str]:

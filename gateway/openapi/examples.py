@@ -86,6 +86,8 @@ class ExampleBuilder:
             return shown or _EXAMPLE_TIME
         if message.full_name == "google.protobuf.FieldMask":
             return shown or "name"
+        if message.full_name == "google.protobuf.Struct":
+            return {}
         return self.build_message_example(message, is_request=is_request)
 
     def _find_comment_example(self, field: FieldDescriptor) -> str | None:

@@ -93,6 +93,12 @@ def possible_errors(rpc: RpcSpec) -> list[ReasonSpec]:
         names += ["TOKEN_MISSING", "PERMISSION_DENIED"]
     if rpc.policy.verified_email:
         names.append("EMAIL_NOT_VERIFIED")
+    if rpc.policy.recent_auth_s:
+        names.append("REAUTHENTICATION_REQUIRED")
+    if rpc.policy.second_factor != options_pb2.SECOND_FACTOR_NEED_NOBODY:
+        names.append("SECOND_FACTOR_MISSING")
+    if rpc.api_key_scope:
+        names += ["API_KEY_INVALID", "API_KEY_SCOPE_MISSING"]
     if rpc.policy.idempotency == options_pb2.IDEMPOTENCY_KEY:
         names += ["IDEMPOTENCY_KEY_REUSED", "OPERATION_IN_PROGRESS"]
     names += [Reason.Name(number).removeprefix("REASON_") for number in rpc.policy.errors]

@@ -33,6 +33,7 @@ _SCALAR_SCHEMAS: Mapping[int, dict[str, Any]] = {
 _WELL_KNOWN_SCHEMAS: Mapping[str, dict[str, Any]] = {
     "google.protobuf.Timestamp": {"type": "string", "format": "date-time"},
     "google.protobuf.FieldMask": {"type": "string"},
+    "google.protobuf.Struct": {"type": "object", "additionalProperties": True},
 }
 _OUTPUT_ONLY: Final = re.compile(r"^Output only[;.] *")
 

@@ -4,6 +4,9 @@
   const page = document.body.dataset.page;
   const id = location.pathname.split("/")[3] || "";
   let token = "";
+  // The secret of a mail's link. It leaves the address bar, and with it the history.
+  const secret = decodeURIComponent((location.hash || "").slice(1));
+  if (secret) history.replaceState(null, "", location.pathname + location.search);
 
   const part = (name) => document.getElementById(name);
   const show = (name, isShown = true) => {
@@ -51,6 +54,7 @@
     const reasons = violations.map((one) => `${one.field}: ${one.description}`);
     const error = new ApiError([content.message || answer.statusText, ...reasons].join(" "));
     error.status = answer.status;
+    error.reason = ((content.details || []).find((detail) => detail.reason) || {}).reason;
     throw error;
   }
 
@@ -117,8 +121,92 @@
     show("found");
   }
 
+  async function showInvitation() {
+    const found = await call("POST", "/api/v1/invitations:lookup", { invitationToken: secret });
+    put("title", found.companyName);
+    put("company-state", word(found.companyState.replace("COMPANY_STATE_", "")));
+    put("inviter", found.inviterName);
+    put("role", word(found.role.replace("COMPANY_ROLE_", "")));
+    put("email", found.email);
+    put("status", word(found.state.replace("INVITATION_STATE_", "")));
+    put("expiry", time(found.expireTime));
+    show("found");
+    show("open", found.state === "INVITATION_STATE_SENT");
+  }
+
+  async function answerInvitation(verb) {
+    await call("POST", `/api/v1/invitations:${verb}`, { invitationToken: secret });
+    await showInvitation();
+    show(verb === "accept" ? "accepted" : "declined");
+  }
+
+  async function showSessions() {
+    const found = await call("GET", "/api/v1/auth/sessions");
+    const items = found.data.map((one) => {
+      const item = document.createElement("li");
+      const mark = one.current ? ` (${word("CURRENT")})` : "";
+      item.textContent = `${[one.device, one.area, time(one.lastSeenTime)].filter(Boolean).join(" – ")}${mark} `;
+      if (!one.current) {
+        const end = document.createElement("button");
+        end.type = "button";
+        end.textContent = word("END");
+        end.addEventListener("click", () => attempt(async () => {
+          await call("DELETE", `/api/v1/auth/sessions/${encodeURIComponent(one.id)}`);
+          await showSessions();
+        }));
+        item.append(end);
+      }
+      return item;
+    });
+    part("session-list").replaceChildren(...items);
+    show("nothing", items.length === 1);
+  }
+
+  // Signing in with another provider: its answer comes in the address, from which it is removed, and is good only
+  // with the ticket, which has never left this tab.
+  const fromProvider = page === "provider" ? new URLSearchParams(location.search) : new URLSearchParams();
+
+  async function showProviders() {
+    const found = await call("GET", "/api/v1/auth/providers");
+    const items = found.data.map((one) => {
+      const item = document.createElement("li");
+      const choose = document.createElement("button");
+      choose.type = "button";
+      choose.textContent = one.name;
+      choose.addEventListener("click", () => attempt(() => beginWith(one.id)));
+      item.append(choose);
+      return item;
+    });
+    part("providers").replaceChildren(...items);
+    show("nothing", items.length === 0);
+  }
+
+  async function beginWith(provider) {
+    const begun = await call("POST", `/api/v1/auth/providers/${encodeURIComponent(provider)}:begin`, {});
+    sessionStorage.setItem("ticket", begun.ticket);
+    location.assign(begun.authorizationUrl);
+  }
+
+  async function completeSignIn(fields) {
+    const ticket = sessionStorage.getItem("ticket") || "";
+    const given = { ticket, state: fromProvider.get("state") || "", code: fromProvider.get("code") || "" };
+    try {
+      const answer = await call("POST", "/api/v1/auth/providers:complete", { ...given, ...fields });
+      token = answer.data.tokens.accessToken;
+    } catch (error) {
+      show("second-factor", ["SECOND_FACTOR_REQUIRED", "INVALID_SECOND_FACTOR"].includes(error.reason));
+      throw error;
+    }
+    sessionStorage.removeItem("ticket");
+    show("second-factor", false);
+    await showInbox();
+    show("found");
+  }
+
   const views = {
-    login: showInbox, application: showApplication, internship: showInternship, company: showCompany,
+    login: showInbox, sessions: showSessions, application: showApplication, internship: showInternship,
+    company: showCompany,
+    invitation: () => answerInvitation("accept"),
   };
 
   async function showView() {
@@ -132,10 +220,40 @@
     token = answer.data.tokens.accessToken;
     await showView();
   });
+  onSubmit("second-factor", completeSignIn);
   onSubmit("verify", async (fields) => {
     await call("POST", "/api/v1/auth/verify-email", { email: fields.email, code: fields.code.replace(/\s/g, "") });
     show("verify", false);
     show("verified");
+  });
+  onSubmit("register", async (fields) => {
+    const email = part("email").textContent;
+    const account = { ...fields, email, kind: "ACCOUNT_KIND_COMPANY", byInvitation: true };
+    await call("POST", "/api/v1/auth/register", account);
+    show("registered");
+  });
+  onPress("decline-invitation", () => answerInvitation("decline"));
+  onSubmit("request-reset", async (fields) => {
+    await call("POST", "/api/v1/auth/request-password-reset", fields);
+    part("reset").elements.email.value = fields.email;
+    show("sent");
+  });
+  onSubmit("reset", async (fields) => {
+    await call("POST", "/api/v1/auth/reset-password", { ...fields, code: fields.code.replace(/\s/g, "") });
+    show("reset", false);
+    show("request-reset", false);
+    show("done");
+  });
+  onSubmit("confirm-email", async (fields) => {
+    const answer = await call("POST", "/api/v1/auth/login", { email: fields.email, password: fields.password });
+    token = answer.data.tokens.accessToken;
+    await call("POST", "/api/v1/auth/confirm-email-change", { code: fields.code.replace(/\s/g, "") });
+    show("confirm-email", false);
+    show("done");
+  });
+  onPress("end-others", async () => {
+    await call("POST", "/api/v1/auth/sessions:endOthers", {});
+    await showSessions();
   });
   for (const verb of ["accept", "decline"]) {
     onPress(verb, async () => {
@@ -145,4 +263,12 @@
   }
   // A listing that is public needs no sign-in; another one is looked for again after it.
   if (page === "internship" || page === "company") showView().catch(() => show("private"));
+  if (page === "invitation") showInvitation().catch(() => show("private"));
+  if (page === "provider") {
+    show("second-factor", false);
+    history.replaceState(null, "", location.pathname);
+    if (fromProvider.has("code")) attempt(() => completeSignIn({}));
+    else attempt(showProviders);
+    if (fromProvider.has("error")) problem(word("REFUSED"));
+  }
 })();

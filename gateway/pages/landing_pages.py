@@ -1,7 +1,8 @@
-"""The pages that mails link to, until the web console replaces them.
+"""The pages that mails link to, and providers send people back to, until the web console replaces them.
 
-Each is static: its script calls the JSON API, and keeps answers only while the page is open. No page reads a
-secret from its address, or puts one there.
+Each is static: its script calls the JSON API, and keeps answers only while the page is open. A secret reaches
+a page only behind the `#` of its address, which browsers send to nobody, and the script removes it from
+there. A request for a page changes nothing, as mail scanners open links: all effects are calls of the API.
 """
 
 import hashlib
@@ -62,10 +63,15 @@ class LandingPage:
 
 LANDING_PAGES: Final = (
     LandingPage("login", f"{PAGES_ROOT}/login"),
+    LandingPage("provider", f"{PAGES_ROOT}/provider"),
     LandingPage("verify-email", f"{PAGES_ROOT}/verify-email"),
+    LandingPage("reset-password", f"{PAGES_ROOT}/reset-password"),
+    LandingPage("change-email", f"{PAGES_ROOT}/change-email"),
+    LandingPage("sessions", f"{PAGES_ROOT}/sessions"),
     LandingPage("application", f"{PAGES_ROOT}/applications", has_id=True),
     LandingPage("internship", f"{PAGES_ROOT}/internships", has_id=True),
     LandingPage("company", f"{PAGES_ROOT}/companies", has_id=True),
+    LandingPage("invitation", f"{PAGES_ROOT}/invitation"),
 )
 
 

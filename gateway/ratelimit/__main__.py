@@ -4,8 +4,9 @@ from contextlib import AsyncExitStack
 
 from chassis.clock import SystemClock
 from chassis.process import close_on_exit, run_process
-from chassis.redis.client import connect_redis
+from chassis.redis.client import open_redis
 from chassis.redis.unique_readers import UniqueReaderCounter
+from chassis.store_tls import StoreTls
 from gateway.ratelimit.api import QuotaServicer, RateLimitServicer
 from gateway.ratelimit.limiter import RateLimiter
 from gateway.ratelimit.local_cache import LocalRefusalCache
@@ -21,7 +22,7 @@ from gateway.ratelimit.watched_rules import WatchedRules
 async def _prepare(settings: RateLimitSettings, closing: AsyncExitStack) -> RateLimitProcess:
     """Return the process's work. Raises ConfigError for invalid limits."""
     watched = WatchedRules(settings.limits_dir, settings.limits_poll_s)
-    redis = connect_redis(settings.redis_nodes, settings.redis_password.get_secret_value())
+    redis = open_redis(settings, StoreTls(settings.stores_tls_folder))
     close_on_exit(closing, redis.aclose)
     counters = RedisCounterStore(redis, settings.redis_answer_within_s)
     close_on_exit(closing, counters.aclose)

@@ -146,16 +146,18 @@ class MeshTls(_FrozenModel):
 class MeshGateway(_FrozenModel):
     """The gateway's settings beside the contracts.
 
-    `trusted_hops` is the number of proxies before the gateway (a CDN, a load balancer) whose entries at the
-    end of `x-forwarded-for` are trusted. `rate_limits` is the address of the limiter; without one nothing is
-    limited. `view_log` is the address of the process that counts the readers whom the edge answers, by
-    default the limiter's. `cors_origins` may call from a browser. `listen` is the address of a region's
-    gateways, if other than that of the control plane's settings.
+    `trusted_hops` is the number of proxies before the gateway (a CDN, a load balancer) whose entries at
+    the end of `x-forwarded-for` are trusted. `rate_limits` is the address of the limiter; without one
+    nothing is limited. `view_log` is the address of the process that counts the readers whom the edge
+    answers, by default the limiter's. `issuer` is the `iss` of people's tokens, `IC_PUBLIC_URL` of the
+    services. `cors_origins` may call from a browser. `listen` is the address of a region's gateways, if
+    other than that of the control plane's settings.
     """
 
     trusted_hops: Annotated[int, Field(ge=0, le=10)] = 0
     rate_limits: HostPort | None = None
     view_log: HostPort | None = None
+    issuer: Annotated[str | None, Field(pattern=r"^https?://[^\s/]+$")] = None
     cors_origins: tuple[Annotated[str, Field(pattern=r"^(\*|https?://[^\s/]+)$")], ...] = ()
     tls: TlsFiles | None = None
     listen: dict[DnsLabel, HostPort] = Field(default_factory=dict)

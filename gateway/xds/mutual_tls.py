@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from chassis.security.mutual_tls import AUTHORITY_FILE, CERTIFICATE_FILE, KEY_FILE
+from chassis.tls_files import AUTHORITY_FILE, CERTIFICATE_FILE, KEY_FILE
 from gateway import envoy_types
 from gateway.envoy_types import typed_extension
 from gateway.xds.mesh import MeshTls

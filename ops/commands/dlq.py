@@ -142,7 +142,7 @@ def _print_count(queue: str, done: int, what: str, wanted: frozenset[str] | None
 @contextmanager
 def _dead_letters(cluster: Cluster) -> Iterator[DeadLetterQueues]:
     try:
-        yield DeadLetterQueues(cluster.amqp_url)
+        yield DeadLetterQueues(cluster.amqp_url, cluster.store_tls)
     except (AMQPError, OSError) as error:
         hint = f"; {cluster.status_hint}" if cluster.status_hint else ""
         raise OpsError(f"the broker of {cluster} does not do it: {error}{hint}") from error

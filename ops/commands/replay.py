@@ -24,6 +24,7 @@ class DerivedData(StrEnum):
     SEARCH = "search"
     APPLICANTS = "applicants"
     FIGURES = "figures"
+    MEMBERS = "members"
 
 
 def register(app: typer.Typer) -> None:
@@ -36,7 +37,8 @@ def replay(
         DerivedData,
         typer.Option(
             help="`search`: the index, from listings. `applicants`: companies' lists, from applications. "
-            "`figures`: funnels and overviews, from both; views have no other source and stay."
+            "`figures`: funnels and overviews, from both; views have no other source and stay. "
+            "`members`: whom a company's plan concerns, from accounts."
         ),
     ],
     since: Annotated[

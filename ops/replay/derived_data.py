@@ -18,6 +18,9 @@ from services.analytics.settings import AnalyticsSettings
 from services.application.rebuild import ApplicantListRebuilder
 from services.application.repository import ApplicantRepository, ApplicationRepository
 from services.application.settings import ApplicationSettings
+from services.auth.rebuild import CompanyMembersRebuilder
+from services.auth.repository import AccountRepository, CompanyPlanRepository
+from services.auth.settings import AuthSettings
 from services.internship.rebuild import SearchIndexRebuilder
 from services.internship.repository.listings import ListingRepository
 from services.internship.repository.search_index import MongoSearchIndex
@@ -30,7 +33,7 @@ SlotOwners = tuple[str, ...]
 
 @dataclass(frozen=True)
 class ReplayRequest:
-    """The `kind` to rebuild, `search`, `applicants` or `figures`, from changes since `since` or from all."""
+    """The `kind` to rebuild, one of `REPLAY_KINDS`, from changes since `since` or from all."""
 
     kind: str
     since: datetime | None
@@ -68,6 +71,9 @@ class _ServiceShards:
     async def application(self) -> Shards:
         return await self._open("application", ApplicationSettings)
 
+    async def auth(self) -> Shards:
+        return await self._open("auth", AuthSettings)
+
     async def analytics(self) -> Shards:
         return await self._open("analytics", AnalyticsSettings)
 
@@ -83,7 +89,10 @@ class _ServiceShards:
     async def _open(
         self,
         service: str,
-        settings: type[InternshipSettings] | type[ApplicationSettings] | type[AnalyticsSettings],
+        settings: type[InternshipSettings]
+        | type[ApplicationSettings]
+        | type[AnalyticsSettings]
+        | type[AuthSettings],
     ) -> Shards:
         resources = await open_service_resources(service, settings, self.cluster, self.closing, clock=CLOCK)
         shards = resources.shards
@@ -121,5 +130,20 @@ async def _replay_figures(
     )
 
 
-_REPLAYS: Final = {"search": _replay_search, "applicants": _replay_applicants, "figures": _replay_figures}
+async def _replay_members(
+    stores: _ServiceShards, request: ReplayRequest, progress: ReconcileProgress
+) -> None:
+    shards = await stores.auth()
+    rebuilder = CompanyMembersRebuilder(
+        AccountRepository(shards), CompanyPlanRepository(shards), write=request.write
+    )
+    await rebuilder.rebuild(request.since, progress)
+
+
+_REPLAYS: Final = {
+    "search": _replay_search,
+    "applicants": _replay_applicants,
+    "figures": _replay_figures,
+    "members": _replay_members,
+}
 REPLAY_KINDS: Final = tuple(_REPLAYS)

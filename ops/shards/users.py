@@ -5,6 +5,7 @@ from typing import Any, Final
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
+from chassis.mongo.client import use_store_tls
 from chassis.sharding.slot_map_store import CLUSTER_DATABASE, MEMBERS_COLLECTION
 from ops.cluster import Cluster, ClusterShard
 from ops.errors import OpsError
@@ -42,7 +43,9 @@ def _ensure_shard_users(cluster: Cluster, shard: ClusterShard) -> None:
         addresses.admin_uri(shard, cluster.admin_login),
         serverSelectionTimeoutMS=SERVER_SELECTION_TIMEOUT_MS,
         socketTimeoutMS=SOCKET_TIMEOUT_MS,
+        connect=False,
     )
+    use_store_tls(client, cluster.store_tls)
     with client:
         _ensure_member_role(client)
         for service in cluster.services:

@@ -23,14 +23,13 @@ def classify_call(rpc: RpcSpec) -> str:
     return found or ("read" if rpc.has_no_side_effects else "write")
 
 
-def calls_by_class() -> Mapping[tuple[str, str, str], list[str]]:
-    """Return the names of methods by service, gRPC service and class, in order.
+def calls_by_class() -> Mapping[tuple[str, str], list[RpcSpec]]:
+    """Return the calls by service and class, in order of their names.
 
     Streams are left out: they last until somebody ends them.
     """
-    found: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
+    found: defaultdict[tuple[str, str], list[RpcSpec]] = defaultdict(list)
     for rpc in imported_contracts().rpcs:
         if not rpc.server_streaming:
-            service = rpc.service.split(".")[1]
-            found[service, rpc.service, classify_call(rpc)].append(rpc.name)
-    return {key: sorted(found[key]) for key in sorted(found)}
+            found[rpc.service.split(".")[1], classify_call(rpc)].append(rpc)
+    return {key: sorted(found[key], key=lambda rpc: rpc.name) for key in sorted(found)}

@@ -1,6 +1,6 @@
 """The table of objectives, checked, and the indicators that it asks for."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from chassis.contracts import RpcSpec
 from ops.errors import OpsError
 from ops.service_names import SERVICES
 from ops.slo.call_classes import SIGN_IN, calls_by_class
@@ -144,12 +145,19 @@ def _indicators_of(objective: Objective) -> Iterator[Indicator]:
         for service in objective.services:
             yield _fill(objective, name | {"service": service}, {"job": f"{service}-work"})
     else:
-        for (service, grpc_service, class_), methods in calls_by_class().items():
+        for (service, class_), rpcs in calls_by_class().items():
             if service in objective.services:
-                calls = f'grpc_service="{grpc_service}", grpc_method=~"{"|".join(methods)}"'
+                calls = _call_selector(rpcs)
                 faults = "|".join(FAULT_CODES if class_ == SIGN_IN else (*FAULT_CODES, _OVERLOAD))
                 labels = name | {"service": service, "class": class_}
                 yield _fill(objective, labels, {"calls": calls, "faults": faults})
+
+
+def _call_selector(rpcs: Sequence[RpcSpec]) -> str:
+    """Return the labels of calls; no two gRPC services of one process have calls of one name."""
+    services = sorted({rpc.service for rpc in rpcs})
+    service = f'="{services[0]}"' if len(services) == 1 else f'=~"{"|".join(services)}"'
+    return f'grpc_service{service}, grpc_method=~"{"|".join(rpc.name for rpc in rpcs)}"'
 
 
 def _fill(objective: Objective, labels: dict[str, str], values: dict[str, str]) -> Indicator:

@@ -1,31 +1,38 @@
 """Starts the application service: `python -m services.application serve` or `… work`."""
 
 from chassis.runtime import ServiceDefinition, ServiceResources, run_service
+from services.application import repository
 from services.application.api import ApplicationServicer
 from services.application.event_handlers import ApplicationEventHandlers
 from services.application.jobs import jobs
-from services.application.peers import ListingClient, StudentClient
-from services.application.repository import ApplicantRepository, ApplicationRepository
+from services.application.peers import DocumentClient, ListingClient, StudentClient
+from services.application.personal_data_api import build_personal_data_servicer
+from services.application.retention_api import RetentionServicer
 from services.application.service.use_cases import build_use_cases
 from services.application.settings import ApplicationSettings
 
 
 def build_service(resources: ServiceResources[ApplicationSettings]) -> ServiceDefinition:
     """Build the service definition for both roles."""
-    settings, clock = resources.settings, resources.clock
+    settings, clock, tokens = resources.settings, resources.clock, resources.page_tokens
+    applications = repository.ApplicationRepository(resources.shards)
     cases = build_use_cases(
-        ApplicationRepository(resources.shards),
-        ApplicantRepository(resources.shards),
+        applications,
+        repository.ApplicantRepository(resources.shards),
+        repository.ApplicationLookRepository(resources.shards),
+        repository.RetentionRuleRepository(resources.shards),
         listings=ListingClient(resources.peers.channel("internship")),
         students=StudentClient(resources.peers.channel("user")),
+        documents=DocumentClient(resources.peers.channel("user")),
         clock=clock,
         policy=settings.policy(),
     )
     handlers = ApplicationEventHandlers(cases.applicants, cases.acceptance, cases.ending)
+    data = build_personal_data_servicer(applications, tokens, clock)
     return ServiceDefinition(
-        servicers=(ApplicationServicer(cases, resources.page_tokens, clock),),
+        servicers=(ApplicationServicer(cases, tokens, clock), RetentionServicer(cases.retention), data),
         subscriptions=handlers.subscriptions(),
-        periodic_tasks=jobs(cases.settling, cases.ending, settings.upkeep_every_s),
+        periodic_tasks=jobs(cases, settings.upkeep_every_s),
     )
 
 

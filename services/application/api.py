@@ -7,6 +7,7 @@ from chassis.message_fields import read_timestamp
 from chassis.page_tokens import PageTokens, SortValue, clamp_page_size
 from internshipconnect.application.v1 import application_pb2 as pb
 from internshipconnect.application.v1.application_pb2_grpc import ApplicationServiceServicer
+from internshipconnect.user.v1 import documents_pb2
 from services.application import mapping
 from services.application.domain.model import Application
 from services.application.service.submit_application import SubmissionForm
@@ -25,7 +26,10 @@ class ApplicationServicer(ApplicationServiceServicer):
         self, request: pb.SubmitApplicationRequest, context: RpcContext
     ) -> pb.Application:
         form = SubmissionForm(
-            request.internship_id, mapping.answers_from_request(request), request.cover_letter
+            request.internship_id,
+            mapping.answers_from_request(request),
+            request.cover_letter,
+            tuple(request.document_ids),
         )
         stored: list[pb.Application] = []
 
@@ -53,6 +57,14 @@ class ApplicationServicer(ApplicationServiceServicer):
     async def GetApplication(self, request: pb.GetApplicationRequest, context: RpcContext) -> pb.Application:
         application = await self._cases.reading.open_application(request.application_id, current_principal())
         return self._message_for_caller(application)
+
+    async def GetApplicationDocumentUrl(
+        self, request: pb.GetApplicationDocumentUrlRequest, context: RpcContext
+    ) -> documents_pb2.DocumentDownload:
+        link = await self._cases.reading.open_document(
+            request.application_id, request.document_id, current_principal()
+        )
+        return mapping.document_download_message(link)
 
     async def MoveApplication(
         self, request: pb.MoveApplicationRequest, context: RpcContext

@@ -22,7 +22,12 @@ from services.application.service.list_applicants import ListApplicants
 
 APPLICANT_LIST_QUEUE: Final = WorkQueue(
     "application-views",
-    (events.ApplicationSubmitted, events.ApplicationMoved, events.RejectionDisclosed),
+    (
+        events.ApplicationSubmitted,
+        events.ApplicationMoved,
+        events.RejectionDisclosed,
+        events.ApplicationAnonymised,
+    ),
 )
 ACCEPTANCE_QUEUE: Final = WorkQueue("application-acceptances", (events.AcceptanceStarted,))
 LISTING_ENDING_QUEUE: Final = WorkQueue("application-listing-ends", (events.InternshipStateChanged,))

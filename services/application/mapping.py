@@ -2,25 +2,31 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
+from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 from chassis.call_context import Principal
 from chassis.message_fields import EnumNames, from_field, read_timestamp, set_from_field, to_datetime
 from chassis.mongo.documents import format_etag
 from internshipconnect.application.v1 import application_pb2 as pb
+from internshipconnect.common.v1 import common_pb2 as common
 from internshipconnect.events.v1 import events_pb2 as events
 from internshipconnect.internship.v1 import internship_pb2 as internship
+from internshipconnect.user.v1 import documents_pb2 as documents
+from internshipconnect.user.v1 import profiles_pb2 as profiles
 from internshipconnect.user.v1 import user_pb2 as user
 from services.application.domain.applicants import ApplicantRow
 from services.application.domain.events import (
     AcceptanceWasStarted,
     ApplicationEvent,
+    ApplicationWasAnonymised,
     ApplicationWasMoved,
     ApplicationWasSubmitted,
     RejectionWasDisclosed,
 )
+from services.application.domain.looks import ApplicationLook
 from services.application.domain.model import (
     STUDENT_STATUS_OF_STATE,
     Applicant,
@@ -32,6 +38,8 @@ from services.application.domain.model import (
     HistoryEntry,
     ListingEnding,
     QuestionAnswer,
+    SentDocument,
+    SentDocumentLink,
 )
 from services.application.domain.student_view import StatusChange, student_view
 from services.application.domain.submission import (
@@ -47,6 +55,9 @@ _STATUSES: Final = EnumNames(pb.StudentStatus.DESCRIPTOR)
 _ACTORS: Final = EnumNames(pb.Actor.DESCRIPTOR)
 _CLOSED_REASONS: Final = EnumNames(pb.ClosedReason.DESCRIPTOR)
 _LISTING_STATES: Final = EnumNames(internship.InternshipState.DESCRIPTOR)
+_ROLES: Final = EnumNames(common.CompanyRole.DESCRIPTOR)
+_ACCESS_KINDS: Final = EnumNames(profiles.ProfileAccessKind.DESCRIPTOR)
+_DOCUMENT_KINDS: Final = EnumNames(documents.DocumentKind.DESCRIPTOR)
 _QUESTION_KINDS: Final = EnumNames(internship.QuestionKind.DESCRIPTOR)
 
 _ENDING_REASONS: Final[Mapping[int, ClosedReason]] = {
@@ -92,27 +103,59 @@ def application_for_student(application: Application, now: datetime) -> pb.Appli
     return message
 
 
+def application_fields(application: Application, now: datetime) -> dict[str, Any]:
+    """Return the student's answer as JSON has it, with the profile that was sent with the application."""
+    profile = user.StudentProfile.FromString(application.applicant.profile)
+    return {
+        **MessageToDict(application_for_student(application, now)),
+        "sentName": application.applicant.name,
+        "sentEmail": application.applicant.email,
+        "sentProfile": MessageToDict(profile),
+    }
+
+
 def application_for_company(application: Application, reader: Principal, now: datetime) -> pb.Application:
     """Return the company's answer: everything, with the frozen profile and the reader's possible moves."""
     member = ApplicationActor(kind=ApplicationActorKind.COMPANY, id=reader.id, role=reader.role)
     message = _shared_message(application)
     message.state = _STATES.number(application.state)
     message.status = _STATUSES.number(student_view(application, now).status)
-    message.applicant.name = application.applicant.name
-    message.applicant.email = application.applicant.email
-    message.applicant.profile.ParseFromString(application.applicant.profile)
+    message.applicant.CopyFrom(_applicant_message(application))
     message.history.extend(map(_company_history_entry, application.history))
     message.allowed_moves.extend(_STATES.number(state) for state in allowed_targets(application, member, now))
     message.etag = format_etag(application.version)
     message.update_time.FromDatetime(application.update_time)
+    if application.is_student_hidden:
+        _hide_student(message, application)
     return message
+
+
+def _applicant_message(application: Application) -> pb.ApplicantSnapshot:
+    """Return the frozen profile; the blind one while the student is hidden."""
+    frozen, is_hidden = application.applicant, application.is_student_hidden
+    message = pb.ApplicantSnapshot(name=application.shown_name, email="" if is_hidden else frozen.email)
+    message.profile.ParseFromString(frozen.blind_profile if is_hidden else frozen.profile)
+    return message
+
+
+def _hide_student(message: pb.Application, application: Application) -> None:
+    """Withhold the rest that tells who the student is: ID, documents, and words of the texts."""
+    message.student_hidden = True
+    message.student_id = ""
+    message.cover_letter = application.blind_cover_letter
+    del message.answers[:]
+    message.answers.extend(map(_answer_message, application.blind_answers))
+    del message.documents[:]
+    for entry in message.history:
+        if entry.actor == pb.ACTOR_STUDENT:
+            entry.actor_id = ""
 
 
 def applicant_card(row: ApplicantRow) -> pb.ApplicantCard:
     """Return an applicant in a list."""
     message = pb.ApplicantCard(
         application_id=row.id,
-        student_id=row.student_id,
+        student_id="" if row.is_student_hidden else row.student_id,
         name=row.name,
         headline=row.headline,
         state=_STATES.number(row.state),
@@ -133,6 +176,7 @@ def _shared_message(application: Application) -> pb.Application:
         student_id=application.student_id,
         cover_letter=application.cover_letter,
         answers=map(_answer_message, application.answers),
+        documents=map(_document_message, application.documents),
     )
     message.closed_reason = _CLOSED_REASONS.number(application.closed_reason)
     if application.offer_expire_time is not None:
@@ -140,6 +184,25 @@ def _shared_message(application: Application) -> pb.Application:
     message.respond_by.FromDatetime(application.respond_by)
     message.submit_time.FromDatetime(application.submit_time)
     return message
+
+
+def document_download_message(link: SentDocumentLink) -> documents.DocumentDownload:
+    """Return the address of a document that was sent."""
+    message = documents.DocumentDownload(url=link.url, version=link.version)
+    message.expire_time.FromDatetime(link.expire_time)
+    return message
+
+
+def _document_message(sent: SentDocument) -> pb.ApplicationDocument:
+    return pb.ApplicationDocument(
+        document_id=sent.document_id,
+        version=sent.version,
+        kind=_DOCUMENT_KINDS.number(sent.kind),
+        name=sent.name,
+        media_type=sent.media_type,
+        size_bytes=sent.size_bytes,
+        sha256=sent.sha256,
+    )
 
 
 def _answer_message(answer: QuestionAnswer) -> pb.Answer:
@@ -175,8 +238,22 @@ def event_message(event: ApplicationEvent) -> Message:
             return events.AcceptanceStarted(application_id=application_id)
         case RejectionWasDisclosed(application):
             return events.RejectionDisclosed(application=_application_facts(application))
+        case ApplicationWasAnonymised(application):
+            return events.ApplicationAnonymised(application=_application_facts(application))
         case _:
             return replayed_event_message(event)
+
+
+def look_message(look: ApplicationLook) -> events.ApplicationAccessed:
+    """Return the contract's event for a look; the member stays unnamed."""
+    return events.ApplicationAccessed(
+        application_id=look.application_id,
+        student_id=look.student_id,
+        company_id=look.company_id,
+        company_name=look.company_name,
+        role=_ROLES.number(look.role or None),
+        kind=_ACCESS_KINDS.number(look.part),
+    )
 
 
 def replayed_event_message(
@@ -201,6 +278,7 @@ def applicant_row_from_facts(known: events.ApplicationFacts) -> ApplicantRow:
         submit_time=to_datetime(known.submit_time),
         update_time=to_datetime(known.update_time),
         version=known.version,
+        is_student_hidden=known.student_hidden,
     )
 
 
@@ -222,14 +300,15 @@ def _application_facts(application: Application) -> events.ApplicationFacts:
     facts = events.ApplicationFacts(
         application_id=application.id,
         student_id=application.student_id,
-        student_name=application.applicant.name,
-        student_headline=application.applicant.headline,
+        student_name=application.shown_name,
+        student_headline=application.shown_headline,
         internship_id=application.internship_id,
         internship_title=application.internship_title,
         company_id=application.company_id,
         company_name=application.company_name,
         state=_STATES.number(application.state),
         version=application.version,
+        student_hidden=application.is_student_hidden,
     )
     facts.submit_time.FromDatetime(application.submit_time)
     facts.update_time.FromDatetime(application.update_time)
@@ -269,6 +348,7 @@ def intake_from_message(found: internship.Intake) -> ListingIntake:
         apply_deadline=read_timestamp(found, "apply_deadline"),
         questions=tuple(map(_question_from_message, found.questions)),
         respond_within=timedelta(days=days) if days else None,
+        blind_review=found.blind_review,
     )
 
 
@@ -277,13 +357,39 @@ def student_from_message(found: user.StudentSnapshot) -> StudentSnapshot:
     blocked = frozenset(found.blocked_company_ids) | frozenset(found.profile.blocked_company_ids)
     for field in _PRIVATE_PROFILE_FIELDS:
         found.profile.ClearField(field)
+        found.blind_profile.ClearField(field)
     applicant = Applicant(
         name=found.name,
         email=found.email,
         headline=found.profile.headline,
         profile=found.profile.SerializeToString(),
+        blind_headline=found.blind_profile.headline,
+        blind_profile=found.blind_profile.SerializeToString(),
     )
-    return StudentSnapshot(id=found.student_id, applicant=applicant, blocked_company_ids=blocked)
+    return StudentSnapshot(
+        id=found.student_id,
+        applicant=applicant,
+        blocked_company_ids=blocked,
+        blind_texts=tuple(found.blind_texts),
+    )
+
+
+def sent_document_from_message(held: documents.HeldDocument) -> SentDocument:
+    """Return a version that the user service holds for an application."""
+    return SentDocument(
+        document_id=held.document_id,
+        version=held.version,
+        kind=_DOCUMENT_KINDS.name(held.kind),
+        name=held.name,
+        media_type=held.media_type,
+        size_bytes=held.size_bytes,
+        sha256=held.sha256,
+    )
+
+
+def document_link_from_message(found: documents.DocumentDownload) -> SentDocumentLink:
+    """Return the address of a held version."""
+    return SentDocumentLink(found.url, found.version, to_datetime(found.expire_time))
 
 
 def _question_from_message(asked: internship.Question) -> IntakeQuestion:

@@ -1,6 +1,6 @@
-"""Clients of other services: the listing from the internship service, the student from the user service."""
+"""Clients of other services: listings from the internship service, students and documents from the user's."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import grpc
 
@@ -8,10 +8,18 @@ from chassis.concurrency.batch_loader import BatchLoader
 from chassis.errors import DomainError, not_found, unavailable
 from internshipconnect.internship.v1 import internship_pb2 as internship
 from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServiceStub
+from internshipconnect.user.v1 import documents_pb2 as documents
 from internshipconnect.user.v1 import user_pb2 as user
+from internshipconnect.user.v1.documents_pb2_grpc import DocumentServiceStub
 from internshipconnect.user.v1.user_pb2_grpc import UserServiceStub
+from services.application.domain.model import SentDocument, SentDocumentLink
 from services.application.domain.submission import ListingIntake, StudentSnapshot
-from services.application.mapping import intake_from_message, student_from_message
+from services.application.mapping import (
+    document_link_from_message,
+    intake_from_message,
+    sent_document_from_message,
+    student_from_message,
+)
 
 
 class ListingClient:
@@ -77,6 +85,18 @@ class StudentClient:
         """Return the student's profile as it is now. Raises USER_NOT_FOUND or UNAVAILABLE."""
         return await self._loader.get(student_id)
 
+    async def get_blind_snapshot(self, student_id: str, texts: Sequence[str]) -> StudentSnapshot:
+        """Return the same with the blind views of the profile and of other texts of the student.
+
+        Raises USER_NOT_FOUND or UNAVAILABLE.
+        """
+        request = user.GetStudentSnapshotRequest(student_id=student_id, with_blind_profile=True, texts=texts)
+        answer: user.StudentSnapshot = await self._stub.GetStudentSnapshot(request)
+        if not answer.HasField("blind_profile") or len(answer.blind_texts) != len(texts):
+            # A user service of an earlier version does not know the views; nothing else must stand for them.
+            raise unavailable("The profile")
+        return student_from_message(answer)
+
     async def _load_batch(self, student_ids: Sequence[str]) -> Mapping[str, StudentSnapshot | DomainError]:
         request = user.BatchGetStudentSnapshotsRequest(student_ids=student_ids)
         answer = await self._stub.BatchGetStudentSnapshots(request)
@@ -85,3 +105,42 @@ class StudentClient:
             **{id_: unavailable("The profile") for id_ in answer.unavailable_ids},
             **{snapshot.student_id: student_from_message(snapshot) for snapshot in answer.snapshots},
         }
+
+
+class DocumentClient:
+    """Calls of the user service about documents that applications hold."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub = DocumentServiceStub(channel)
+
+    async def hold(
+        self, application_id: str, student_id: str, document_ids: Sequence[str]
+    ) -> tuple[SentDocument, ...]:
+        """Hold the newest ready version of each document for an application; a repeat answers the same.
+
+        Raises DOCUMENT_NOT_FOUND, DOCUMENT_NOT_READY, DOCUMENT_QUOTA_EXCEEDED, or UNAVAILABLE, after which
+        they may be held.
+        """
+        request = documents.HoldDocumentsRequest(
+            application_id=application_id, student_id=student_id, document_ids=document_ids
+        )
+        answer: documents.HoldDocumentsResponse = await self._stub.HoldDocuments(request)
+        return tuple(map(sent_document_from_message, answer.documents))
+
+    async def settle(self, application_ids: Collection[str], *, are_stored: bool) -> None:
+        """Say of applications that they are stored, or that they never will be. Raises UNAVAILABLE."""
+        await self._stub.SettleDocumentHolds(
+            documents.SettleDocumentHoldsRequest(application_ids=application_ids, stored=are_stored)
+        )
+
+    async def list_unsettled(self) -> list[str]:
+        """Return applications of which the user service does not know for long whether they are stored."""
+        answer: documents.ListUnsettledDocumentHoldsResponse = await self._stub.ListUnsettledDocumentHolds(
+            documents.ListUnsettledDocumentHoldsRequest()
+        )
+        return list(answer.application_ids)
+
+    async def find_link(self, application_id: str, document_id: str) -> SentDocumentLink:
+        """Return the address of a held version. Raises DOCUMENT_NOT_FOUND or UNAVAILABLE."""
+        request = documents.GetHeldDocumentUrlRequest(application_id=application_id, document_id=document_id)
+        return document_link_from_message(await self._stub.GetHeldDocumentUrl(request))

@@ -1,38 +1,38 @@
 """Starts the auth service: `python -m services.auth serve` or `… work`."""
 
 from chassis.runtime import ServiceDefinition, ServiceResources, run_service
-from services.auth import api, event_handlers
+from chassis.security.data_keys import DataKeys
+from services.auth import api, event_handlers, jobs, oidc_client, revocations
 from services.auth.failed_sign_ins import FailedSignInCounter
 from services.auth.hashing import Argon2Hasher
-from services.auth.jobs import jobs
-from services.auth.key_store import KeyStore
-from services.auth.keyring import KeyRing
-from services.auth.repository import AccountRepository, SessionRepository, SigningKeyRepository
-from services.auth.revocations import RedisSessionRevoker
-from services.auth.service.use_cases import build_use_cases
+from services.auth.repository import AuthRepositories
+from services.auth.service.use_cases import AuthUseCases, build_use_cases
 from services.auth.settings import AuthSettings
+
+
+def build_cases(resources: ServiceResources[AuthSettings]) -> AuthUseCases:
+    """Build the use cases on the service's stores; operators' tools use them, too."""
+    settings, clock, keys = resources.settings, resources.clock, DataKeys.from_settings(resources.settings)
+    return build_use_cases(
+        AuthRepositories.open(resources.shards, keys, clock, settings.region),
+        hasher=Argon2Hasher(threads=settings.hash_threads, queue=settings.hash_queue),
+        revocations=revocations.RedisSessionRevoker(resources.redis),
+        failures=FailedSignInCounter(resources.redis, settings.sign_in_policy),
+        providers=oidc_client.open_provider_ports(settings.oidc, resources.redis),
+        clock=clock,
+        policy=settings.policy,
+    )
 
 
 def build_service(resources: ServiceResources[AuthSettings]) -> ServiceDefinition:
     """Build the service definition for both roles."""
-    settings, clock, shards = resources.settings, resources.clock, resources.shards
-    signing_keys, key_store = SigningKeyRepository(shards), KeyStore(settings.data_key_bytes)
-    keys = KeyRing(signing_keys, key_store, clock, settings.key_rotation)
-    cases = build_use_cases(
-        AccountRepository(shards, settings.region),
-        SessionRepository(shards),
-        hasher=Argon2Hasher(threads=settings.hash_threads, queue=settings.hash_queue),
-        keys=keys,
-        revocations=RedisSessionRevoker(resources.redis),
-        failures=FailedSignInCounter(resources.redis, settings.sign_in_policy),
-        clock=clock,
-        policy=settings.policy,
-    )
+    cases = build_cases(resources)
     return ServiceDefinition(
-        servicers=(api.AuthServicer(cases, keys, is_secure=settings.is_secure),),
-        subscriptions=event_handlers.AuthEventHandlers().subscriptions(),
-        periodic_tasks=jobs(keys),
-        on_close=(cases.hasher.close,),
+        servicers=api.build_servicers(cases, resources.page_tokens, resources.settings),
+        other_methods=api.build_other_methods(cases),
+        subscriptions=event_handlers.AuthEventHandlers(cases.memberships, cases.api_keys).subscriptions(),
+        periodic_tasks=jobs.jobs(cases.keys, cases.renew_seals),
+        on_close=(cases.close,),
     )
 
 

@@ -33,9 +33,21 @@ class Argon2Hasher:
         # Verified when there is no account, so that an unknown address costs the same as a known one.
         self._dummy_hash = self._hasher.hash("nobody's password")
 
-    async def hash_new_password(self, password: str, *, about: Iterable[str]) -> str:
+    async def hash_new_password(
+        self,
+        password: str,
+        *,
+        about: Iterable[str],
+        field: str = "password",
+        has_second_factor: bool = False,
+    ) -> str:
         """Return the hash of a new password. Raises INVALID_FIELD if it is too weak (`check_password`)."""
-        return await self._run_in_pool(lambda: self._check_and_hash(password, about))
+
+        def check_and_hash() -> str:
+            check_password(password, about=about, field=field, has_second_factor=has_second_factor)
+            return self._hasher.hash(canonical_password(password))
+
+        return await self._run_in_pool(check_and_hash)
 
     async def rehash_password(self, password: str) -> str:
         """Return the hash of a password in use, by today's parameters."""
@@ -53,10 +65,6 @@ class Argon2Hasher:
     async def close(self) -> None:
         """Finish running calls and drop waiting ones."""
         await asyncio.to_thread(self._pool.shutdown, cancel_futures=True)
-
-    def _check_and_hash(self, password: str, about: Iterable[str]) -> str:
-        check_password(password, about=about)
-        return self._hasher.hash(canonical_password(password))
 
     def _matches(self, password: str, password_hash: str) -> bool:
         try:

@@ -2,11 +2,13 @@
 
 import os
 from datetime import timedelta
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, FilePath, model_validator
 
-from chassis.settings import ChassisSettings, decode_key
+from chassis.settings import ChassisSettings
 from services.auth.domain.sign_in_policy import SignInPolicy
+from services.auth.oidc_client import OidcSettings, load_providers
 from services.auth.service.use_cases import AuthPolicy
 
 
@@ -35,20 +37,35 @@ class AuthSettings(ChassisSettings):
         default=1, ge=1, le=10_000, description="how many times the usual failures a sign-in may have"
     )
 
+    sign_in_providers: FilePath | None = Field(
+        default=None,
+        description="JSON file: other providers to sign in with, and their secrets; none: no others",
+    )
+
+    @model_validator(mode="after")
+    def _has_valid_providers(self) -> Self:
+        load_providers(self.sign_in_providers)
+        return self
+
+    @property
+    def oidc(self) -> OidcSettings:
+        """Return the providers of the file, and the page that is registered with each of them."""
+        return OidcSettings(load_providers(self.sign_in_providers), f"{self.public_url}/app/provider")
+
     @property
     def policy(self) -> AuthPolicy:
         """Return the time spans and limits as the use cases take them."""
-        return AuthPolicy(refresh_grace=timedelta(seconds=self.refresh_grace_s), by_smtputf8=self.smtputf8)
+        return AuthPolicy(
+            issuer=self.public_url,
+            refresh_grace=timedelta(seconds=self.refresh_grace_s),
+            by_smtputf8=self.smtputf8,
+            key_rotation=self.key_rotation,
+        )
 
     @property
     def sign_in_policy(self) -> SignInPolicy:
         """Return the policy of failed sign-ins."""
         return SignInPolicy(self.failed_sign_ins_times)
-
-    @property
-    def data_key_bytes(self) -> bytes:
-        """Return the data key, decoded."""
-        return decode_key(self.data_key)
 
     @property
     def is_secure(self) -> bool:

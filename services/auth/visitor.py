@@ -4,7 +4,8 @@ import hashlib
 from typing import Final
 
 from chassis.call_context import client_fingerprint, client_networks, current_call
-from services.auth.domain.visitor import Visitor
+from chassis.text import to_single_line, truncate_text
+from services.auth.domain.visitor import MAX_PROGRAM_CHARS, Visitor
 
 COOKIE_PREFIX: Final = "ic_device_"
 MAX_DEVICE_TOKENS: Final = 8
@@ -19,7 +20,8 @@ def current_visitor(device_token: str = "") -> Visitor:
         name, _, value = cookie.strip().partition("=")
         if name.startswith(COOKIE_PREFIX) and len(value) <= _MAX_TOKEN_LENGTH:
             tokens.append(value)
-    return Visitor(client_networks(), client_fingerprint(), tuple(tokens[:MAX_DEVICE_TOKENS]))
+    program = truncate_text(to_single_line(call.metadata_text("user-agent")), MAX_PROGRAM_CHARS)
+    return Visitor(client_networks(), client_fingerprint(), tuple(tokens[:MAX_DEVICE_TOKENS]), program)
 
 
 def device_cookie(user_id: str, token: str, max_age_s: int, *, secure: bool) -> str:

@@ -298,8 +298,9 @@ def _reader_id() -> str:
 def _reads_past_cache(principal: Principal, listing_id: str) -> bool:
     """Return whether the caller is answered from the database: an operator, or the company, drafts included.
 
-    A company's listings live in its slot: a listing of another slot is another company's.
+    A company's listings live in its slot: a listing of another slot is another company's. An account that was
+    made by invitation, or has left its company, has none.
     """
     if principal.kind == "COMPANY":
-        return slot_of(principal.org) == slot_of(listing_id)
+        return bool(principal.org) and slot_of(principal.org) == slot_of(listing_id)
     return principal.kind in OPERATOR_KINDS

@@ -17,12 +17,18 @@ from chassis.messaging import (
     WorkQueue,
 )
 from internshipconnect.events.v1 import events_pb2 as events
-from services.notification.domain import notices
+from services.notification.domain import notices, team_notices
 from services.notification.mapping import (
+    api_key_from_message,
     application_facts_from_message,
     application_move_from_message,
     company_change_from_message,
+    email_change_request_from_message,
+    invitation_from_message,
     listing_change_from_message,
+    membership_from_message,
+    ownership_from_message,
+    second_factor_change_from_message,
 )
 from services.notification.service.dispatcher import Dispatcher, NoticedEvent
 from services.notification.service.mailer import Mailer
@@ -42,6 +48,8 @@ class NotificationEventHandlers:
         self._recipient_changes: Mapping[type[Message], _ChangeRecipient] = {
             events.UserRegistered: self._register,
             events.ProfileUpdated: self._update_profile,
+            events.CompanyMembershipChanged: self._update_membership,
+            events.EmailChanged: self._update_email,
         }
 
     def subscriptions(self) -> tuple[Subscription, ...]:
@@ -97,6 +105,14 @@ class NotificationEventHandlers:
             at=incoming.time,
         )
 
+    async def _update_membership(self, event: events.CompanyMembershipChanged, _: IncomingEvent) -> None:
+        await self._recipients.record_membership(
+            event.company_id, event.user_id, is_member=bool(event.role), team_version=event.team_version
+        )
+
+    async def _update_email(self, event: events.EmailChanged, _: IncomingEvent) -> None:
+        await self._recipients.record_email(event.user_id, event.email, event.account_version)
+
 
 _ChangeRecipient = Callable[[Any, IncomingEvent], Awaitable[None]]
 
@@ -119,7 +135,28 @@ _NOTICES: Final[Mapping[type[Message], Callable[[Any], notices.Notices]]] = {
     events.RegistrationRepeated: lambda event: notices.repeated_registration_notices(
         event.user_id, event.email
     ),
-    events.SessionCompromised: lambda event: notices.compromised_session_notices(event.user_id),
+    events.SessionCompromised: lambda event: notices.compromised_session_notices(
+        event.user_id, event.device, event.area, to_datetime(event.start_time)
+    ),
+    events.PasswordResetRequested: lambda event: notices.password_reset_notices(
+        event.user_id, event.email, event.code, to_datetime(event.expire_time)
+    ),
+    events.PasswordReplaced: lambda event: notices.replaced_password_notices(event.user_id, event.email),
+    events.EmailChangeRequested: lambda event: notices.email_change_notices(
+        email_change_request_from_message(event)
+    ),
+    events.SecondFactorChanged: lambda event: notices.second_factor_notices(
+        event.user_id, event.email, second_factor_change_from_message(event)
+    ),
+    events.IdentityChanged: lambda event: notices.identity_notices(
+        event.user_id, event.email, event.provider_name, is_linked=event.linked
+    ),
+    events.EmailChanged: lambda event: notices.changed_email_notices(
+        event.user_id, event.former_email, event.email
+    ),
+    events.DataExportReady: lambda event: notices.ready_export_notices(
+        event.user_id, to_datetime(event.expire_time)
+    ),
     events.ApplicationSubmitted: _submission_notices,
     events.ApplicationMoved: lambda event: notices.move_notices(application_move_from_message(event)),
     events.RejectionDisclosed: _disclosed_rejection_notices,
@@ -129,6 +166,16 @@ _NOTICES: Final[Mapping[type[Message], Callable[[Any], notices.Notices]]] = {
     events.CompanyStateChanged: lambda event: notices.company_change_notices(
         company_change_from_message(event)
     ),
+    events.CompanyInvitationSent: lambda event: team_notices.invitation_notices(
+        invitation_from_message(event)
+    ),
+    events.CompanyMembershipChanged: lambda event: team_notices.membership_notices(
+        membership_from_message(event)
+    ),
+    events.CompanyOwnershipTransferred: lambda event: team_notices.ownership_notices(
+        ownership_from_message(event)
+    ),
+    events.ApiKeyChanged: lambda event: team_notices.api_key_notices(api_key_from_message(event)),
 }
 DISPATCHED_EVENTS: Final = (events.UserRegistered, events.ProfileUpdated, *_NOTICES)
 

@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 from cryptography.exceptions import InvalidTag
 
-from chassis.security.encryption import AuthenticatedCipher
+from chassis.security.data_keys import DataKeys, SuccessiveCipher
 from services.notification.domain.contents import NOTIFICATION_CONTENTS, NotificationContent
 from services.notification.domain.inbox import MailDelivery
 from services.notification.domain.recipients import Addressee
@@ -24,10 +24,10 @@ class _SealedContent(msgspec.Struct):
 
 
 class FieldCipher:
-    """Encrypts contents and addressees with a key of at least 32 bytes, of which 32 are used."""
+    """Encrypts contents and addressees with the first 32 bytes of a data key."""
 
-    def __init__(self, key: bytes) -> None:
-        self._cipher = AuthenticatedCipher(key[:KEY_BYTES])
+    def __init__(self, data_keys: DataKeys) -> None:
+        self._cipher = SuccessiveCipher([key[:KEY_BYTES] for key in (data_keys.newest, *data_keys.others)])
 
     def encrypt(self, content: NotificationContent, addressee: Addressee, *, delivery_id: str) -> bytes:
         """Return content and addressee, encrypted; only the delivery of that ID decrypts them."""

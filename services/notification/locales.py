@@ -39,6 +39,10 @@ _PHRASES: Final[Mapping[str, Mapping[str, str]]] = {
         "The company can not take interns on our platform at the moment.": (
             "Das Unternehmen kann bei uns zurzeit keine Praktika vergeben."
         ),
+        "An authenticator app was turned on.": "Eine Authenticator-App wurde eingeschaltet.",
+        "The authenticator app was turned off.": "Die Authenticator-App wurde abgeschaltet.",
+        "A recovery code was used to sign in.": "Zum Anmelden wurde ein Wiederherstellungscode benutzt.",
+        "New recovery codes were made.": "Es wurden neue Wiederherstellungscodes erzeugt.",
     }
 }
 """Set phrases of contents, in English: statuses that applicants are shown, and reasons."""

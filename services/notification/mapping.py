@@ -4,18 +4,26 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from chassis.message_fields import enum_names, from_field, read_timestamp
+from chassis.message_fields import enum_names, from_field, read_timestamp, to_datetime
 from internshipconnect.application.v1.application_pb2 import Actor, ApplicationState, ClosedReason
 from internshipconnect.events.v1 import events_pb2 as events
 from internshipconnect.internship.v1.internship_pb2 import InternshipState
 from internshipconnect.notification.v1 import notification_pb2 as pb
+from internshipconnect.user.v1.companies_pb2 import MembershipChange
 from internshipconnect.user.v1.user_pb2 import CompanyState
 from services.notification.domain.inbox import InboxPosition, Notification
 from services.notification.domain.notices import (
     ApplicationFacts,
     ApplicationMove,
     CompanyChange,
+    EmailChangeRequest,
     ListingChange,
+)
+from services.notification.domain.team_notices import (
+    ApiKeyFacts,
+    InvitationFacts,
+    MembershipFacts,
+    OwnershipFacts,
 )
 
 _CATEGORIES: Final = enum_names(pb.NotificationCategory.DESCRIPTOR)
@@ -23,7 +31,10 @@ _APPLICATION_STATES: Final = enum_names(ApplicationState.DESCRIPTOR)
 _ACTORS: Final = enum_names(Actor.DESCRIPTOR)
 _CLOSED_REASONS: Final = enum_names(ClosedReason.DESCRIPTOR)
 _LISTING_STATES: Final = enum_names(InternshipState.DESCRIPTOR)
+_SECOND_FACTOR_CHANGES: Final = enum_names(events.SecondFactorChange.DESCRIPTOR)
+_API_KEY_CHANGES: Final = enum_names(events.ApiKeyChange.DESCRIPTOR)
 _COMPANY_STATES: Final = enum_names(CompanyState.DESCRIPTOR)
+_MEMBERSHIP_CHANGES: Final = enum_names(MembershipChange.DESCRIPTOR)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
@@ -96,6 +107,23 @@ def listing_change_from_message(event: events.InternshipStateChanged) -> Listing
     )
 
 
+def second_factor_change_from_message(event: events.SecondFactorChanged) -> str:
+    """Return what happened to a second factor, by its contract name without prefix."""
+    return _SECOND_FACTOR_CHANGES.name(event.change)
+
+
+def email_change_request_from_message(event: events.EmailChangeRequested) -> EmailChangeRequest:
+    """Return a person's wish for another address."""
+    return EmailChangeRequest(
+        user_id=event.user_id,
+        email=event.email,
+        code=event.code,
+        expire_time=to_datetime(event.expire_time),
+        present_email=event.present_email,
+        owner_id=event.owner_id,
+    )
+
+
 def company_change_from_message(event: events.CompanyStateChanged) -> CompanyChange:
     """Return a moderator's decision on a company."""
     return CompanyChange(
@@ -103,4 +131,52 @@ def company_change_from_message(event: events.CompanyStateChanged) -> CompanyCha
         company_name=event.company_name,
         to_state=_COMPANY_STATES.name(event.to),
         reason=event.reason,
+    )
+
+
+def invitation_from_message(event: events.CompanyInvitationSent) -> InvitationFacts:
+    """Return the facts of an invitation."""
+    return InvitationFacts(
+        invitation_id=event.invitation_id,
+        company_name=event.company_name,
+        inviter_name=event.inviter_name,
+        email=event.email,
+        invitation_token=event.invitation_token,
+        expire_time=to_datetime(event.expire_time),
+        locale=event.locale,
+    )
+
+
+def membership_from_message(event: events.CompanyMembershipChanged) -> MembershipFacts:
+    """Return the facts of a membership that changed."""
+    return MembershipFacts(
+        company_id=event.company_id,
+        company_name=event.company_name,
+        user_id=event.user_id,
+        member_name=event.member_name,
+        change=_MEMBERSHIP_CHANGES.name(event.change),
+        actor_id=event.actor_id,
+    )
+
+
+def ownership_from_message(event: events.CompanyOwnershipTransferred) -> OwnershipFacts:
+    """Return the facts of an ownership that was handed over."""
+    return OwnershipFacts(
+        company_id=event.company_id,
+        company_name=event.company_name,
+        from_user_id=event.from_user_id,
+        from_name=event.from_name,
+        to_user_id=event.to_user_id,
+        to_name=event.to_name,
+    )
+
+
+def api_key_from_message(event: events.ApiKeyChanged) -> ApiKeyFacts:
+    """Return the facts of an API key that was made or revoked."""
+    return ApiKeyFacts(
+        company_id=event.company_id,
+        company_name=event.company_name,
+        api_key_name=event.api_key_name,
+        change=_API_KEY_CHANGES.name(event.change),
+        owner_ids=tuple(event.owner_ids),
     )

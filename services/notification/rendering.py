@@ -173,7 +173,8 @@ class NotificationRenderer:
 
     def _link_url(self, content: NotificationContent, language: str) -> str:
         path = quote(content.path, errors="replace")
-        return f"{self._public_url}{path}?lang={language}"
+        fragment = quote(content.fragment, errors="replace")
+        return f"{self._public_url}{path}?lang={language}{'#' if fragment else ''}{fragment}"
 
 
 def _compose_and_verify(draft: MailDraft) -> tuple[EncodedMail | None, list[str]]:

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 
 from pymongo import IndexModel, ReturnDocument, UpdateMany
 from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import DuplicateKeyError
 
 from chassis.aggregates import AggregateChange
 from chassis.clock import MAX_CLOCK_SKEW
@@ -150,19 +151,28 @@ class NotificationRepository(SlotRepository):
             return await shard.db[COMPANY_RECIPIENTS].find({"_id": {"$in": ids}}, hint="_id_").to_list()
 
         parts = await self._shards.run_on_shards_of(dict.fromkeys(company_ids), str, on_shard)
-        return {document["_id"]: tuple(document["members"]) for part in parts for document in part}
+        return {document["_id"]: tuple(document.get("members", ())) for part in parts for document in part}
 
-    async def add_company_member(self, company_id: str, user_id: str) -> None:
-        """Add a member; a repeat changes nothing."""
-        await (
-            self._shards.shard_for(company_id)
-            .db[COMPANY_RECIPIENTS]
-            .update_one(
-                {"_id": company_id},
-                {"$addToSet": {"members": user_id}, "$setOnInsert": {"slot": slot_of(company_id)}},
-                upsert=True,
-            )
-        )
+    async def set_company_member(
+        self, company_id: str, user_id: str, *, is_member: bool, team_version: int = 0
+    ) -> None:
+        """Add or remove a member, unless a change of the member by a later version of the team is known.
+
+        A registration is before all versions; a repeat changes nothing.
+        """
+        known = f"team_versions.{user_id}"
+        earlier = {"_id": company_id, "$or": [{known: {"$exists": False}}, {known: {"$lt": team_version}}]}
+        change: Document = {
+            "$addToSet" if is_member else "$pull": {"members": user_id},
+            "$set": {known: team_version},
+            "$setOnInsert": {"slot": slot_of(company_id)},
+        }
+        companies = self._shards.shard_for(company_id).db[COMPANY_RECIPIENTS]
+        try:
+            await companies.update_one(earlier, change, upsert=True)
+        except DuplicateKeyError:
+            # The company is stored: with a later change of this member, or by another upsert just now.
+            await companies.update_one(earlier, change)
 
     # --- dispatching
 

@@ -2,31 +2,36 @@
 
 from chassis.runtime import ServiceDefinition, ServiceResources, run_service
 from chassis.search.gazetteer import shared_gazetteer
-from services.user.api import UserServicer
-from services.user.event_handlers import UserEventHandlers
-from services.user.jobs import jobs
-from services.user.repository import CompanyRepository, ProfileRepository
-from services.user.service.manage_companies import ManageCompanies
-from services.user.service.manage_profiles import ManageProfiles
-from services.user.service.search_students import SearchStudents
+from services.user import event_handlers, jobs, profile_mapping
+from services.user.adapters import UserAdapters
+from services.user.peers import PersonalDataClient
+from services.user.repository import UserRepositories
+from services.user.service.data_export_use_cases import DataExportUseCases
+from services.user.service.document_use_cases import DocumentUseCases
+from services.user.service.manage_consents import ManageConsents
+from services.user.service.profile_use_cases import ProfileUseCases
+from services.user.service.team_use_cases import build_team_use_cases
+from services.user.servicers import UserUseCases, build_servicers
 from services.user.settings import UserSettings
 
 
 def build_service(resources: ServiceResources[UserSettings]) -> ServiceDefinition:
     """Build the service definition for both roles."""
-    places, clock, cache = shared_gazetteer(), resources.clock, resources.cache
-    repository = ProfileRepository(resources.shards, places)
-    profiles, students = ManageProfiles(repository, clock), SearchStudents(repository, places)
-    companies = ManageCompanies(CompanyRepository(resources.shards), cache, clock)
-    company_cache_s = resources.settings.company_cache_s
-    servicer = UserServicer(
-        profiles, students, companies, cache, resources.page_tokens, company_cache_s=company_cache_s
-    )
+    settings, clock, cache = resources.settings, resources.clock, resources.cache
+    places, adapters = shared_gazetteer(), UserAdapters.open(settings, cache)
+    stored = UserRepositories.open(resources.shards, places, clock)
+    rules = profile_mapping.ContractProfileRules()
+    people = ProfileUseCases.build(stored, places, rules, cache, clock)
+    teams = build_team_use_cases(stored.teams, stored.pages, stored.profiles, adapters.verification, clock)
+    documents = DocumentUseCases.build(stored, adapters.documents, people.profiles, clock)
+    others = PersonalDataClient(resources.peers)
+    exports = DataExportUseCases.build(stored, adapters.documents, others, clock)
+    cases = UserUseCases(people, teams, documents, exports, ManageConsents(stored.consents))
     return ServiceDefinition(
-        servicers=(servicer,),
-        subscriptions=UserEventHandlers(profiles, companies).subscriptions(),
-        periodic_tasks=jobs(repository),
-        background_tasks=(students.keep_fresh,),
+        servicers=build_servicers(cases, cache, resources.page_tokens, settings),
+        subscriptions=event_handlers.all_subscriptions(people, teams.claims, documents),
+        periodic_tasks=jobs.jobs(stored.profiles, documents.scanning, exports.collecting),
+        background_tasks=(people.search.keep_fresh,),
     )
 
 

@@ -149,7 +149,8 @@ class UserServicer(UserServiceServicer):
     async def GetStudentSnapshot(
         self, request: pb.GetStudentSnapshotRequest, context: RpcContext
     ) -> pb.StudentSnapshot:
-        return student_snapshot(await self._profiles.get_student(request.student_id))
+        profile = await self._profiles.get_student(request.student_id)
+        return student_snapshot(profile, with_blind_profile=request.with_blind_profile, texts=request.texts)
 
     async def BatchGetStudentSnapshots(
         self, request: pb.BatchGetStudentSnapshotsRequest, context: RpcContext

@@ -1,4 +1,4 @@
-"""The events that the user service handles: accounts that are registered and verified."""
+"""The events that the user service handles: of accounts, and its own of members and of documents."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,14 +6,44 @@ from typing import Final
 from google.protobuf.message import Message
 
 from chassis.messaging import EventHandler, IncomingEvent, QueueSubscription, WorkQueue
-from internshipconnect.events.v1.events_pb2 import UserRegistered, UserVerified
+from internshipconnect.events.v1.events_pb2 import (
+    ApplicationAccessed,
+    CompanyMembershipChanged,
+    DocumentContentsReleased,
+    DocumentUploaded,
+    EmailChanged,
+    ResumeReady,
+    UserRegistered,
+    UserVerified,
+)
 from services.user.mapping import registered_account
+from services.user.profile_mapping import look_from_event
+from services.user.service.document_use_cases import DocumentUseCases
 from services.user.service.manage_companies import ManageCompanies
 from services.user.service.manage_profiles import ManageProfiles
+from services.user.service.membership_claims import MembershipClaims
+from services.user.service.profile_use_cases import ProfileUseCases
+from services.user.service.read_resumes import ReadResumes
+from services.user.service.scan_documents import ScanDocuments
+from services.user.service.view_students import ViewStudents
 
 USER_PROFILES_QUEUE: Final = "user-profiles"
-QUEUES: Final = (WorkQueue(USER_PROFILES_QUEUE, (UserRegistered, UserVerified)),)
+DOCUMENT_SCANNING_QUEUE: Final = "document-scanning"
+DOCUMENT_CONTENTS_QUEUE: Final = "document-contents"
+RESUME_PARSING_QUEUE: Final = "resume-parsing"
+PROFILE_ACCESSES_QUEUE: Final = "profile-accesses"
+QUEUES: Final = (
+    WorkQueue(USER_PROFILES_QUEUE, (UserRegistered, UserVerified, EmailChanged, CompanyMembershipChanged)),
+    WorkQueue(DOCUMENT_SCANNING_QUEUE, (DocumentUploaded,)),
+    WorkQueue(DOCUMENT_CONTENTS_QUEUE, (DocumentContentsReleased,)),
+    WorkQueue(RESUME_PARSING_QUEUE, (ResumeReady,)),
+    WorkQueue(PROFILE_ACCESSES_QUEUE, (ApplicationAccessed,)),
+)
 """The queues of this service."""
+MAX_CONCURRENT_SCANS: Final = 4
+"""Of each process: each holds its content in memory."""
+MAX_CONCURRENT_READINGS: Final = 1
+"""Of each process: each starts a process of its own, with up to 512 MB of memory."""
 
 
 @dataclass(frozen=True)
@@ -22,12 +52,15 @@ class UserEventHandlers:
 
     profiles: ManageProfiles
     companies: ManageCompanies
+    claims: MembershipClaims
 
     def subscriptions(self) -> tuple[QueueSubscription, ...]:
         """Return the handlers of each queue."""
         handlers: dict[type[Message], EventHandler] = {
             UserRegistered: self.user_registered,
             UserVerified: self.user_verified,
+            CompanyMembershipChanged: self.membership_changed,
+            EmailChanged: self.email_changed,
         }
         return (QueueSubscription(USER_PROFILES_QUEUE, handlers),)
 
@@ -44,3 +77,85 @@ class UserEventHandlers:
     async def user_verified(self, event: UserVerified, incoming: IncomingEvent) -> None:
         """Record that the address is verified."""
         await self.profiles.record_verification(event.user_id, incoming)
+
+    async def membership_changed(self, event: CompanyMembershipChanged, incoming: IncomingEvent) -> None:
+        """Confirm or release the member's claim of the company, in case the call itself did not."""
+        settle = self.claims.confirm if event.role else self.claims.release
+        await settle(event.user_id, event.company_id, event.membership_number, incoming)
+
+    async def email_changed(self, event: EmailChanged, incoming: IncomingEvent) -> None:
+        """Store the account's other address."""
+        await self.profiles.record_email(event.user_id, event.email, event.account_version, incoming)
+
+
+@dataclass(frozen=True)
+class DocumentEventHandlers:
+    """Checks contents that have come, and deletes those that nothing holds any more."""
+
+    scanning: ScanDocuments
+
+    def subscriptions(self) -> tuple[QueueSubscription, ...]:
+        """Return the handlers of each queue: while a scanner is down, deletions go on."""
+        return (
+            QueueSubscription(
+                DOCUMENT_SCANNING_QUEUE,
+                {DocumentUploaded: self.document_uploaded},
+                prefetch=MAX_CONCURRENT_SCANS,
+            ),
+            QueueSubscription(
+                DOCUMENT_CONTENTS_QUEUE, {DocumentContentsReleased: self.document_contents_released}
+            ),
+        )
+
+    async def document_uploaded(self, event: DocumentUploaded, _: IncomingEvent) -> None:
+        """Check the content; a repeat finds that it was done."""
+        await self.scanning.scan_version(event.user_id, event.document_id, event.version)
+
+    async def document_contents_released(self, event: DocumentContentsReleased, _: IncomingEvent) -> None:
+        """Delete the contents; a repeat finds none."""
+        await self.scanning.delete_contents(event.user_id, event.blob_keys)
+
+
+@dataclass(frozen=True)
+class ResumeEventHandlers:
+    """Reads résumés that have passed their check."""
+
+    reading: ReadResumes
+
+    def subscriptions(self) -> tuple[QueueSubscription, ...]:
+        """Return the handlers of each queue."""
+        handlers: dict[type[Message], EventHandler] = {ResumeReady: self.resume_ready}
+        return (QueueSubscription(RESUME_PARSING_QUEUE, handlers, prefetch=MAX_CONCURRENT_READINGS),)
+
+    async def resume_ready(self, event: ResumeReady, _: IncomingEvent) -> None:
+        """Read the résumé; a repeat finds that it was done."""
+        await self.reading.read_version(event.user_id, event.document_id, event.version)
+
+
+@dataclass(frozen=True)
+class AccessEventHandlers:
+    """Writes students' access logs."""
+
+    views: ViewStudents
+
+    def subscriptions(self) -> tuple[QueueSubscription, ...]:
+        """Return the handlers of each queue."""
+        handlers: dict[type[Message], EventHandler] = {ApplicationAccessed: self.application_accessed}
+        return (QueueSubscription(PROFILE_ACCESSES_QUEUE, handlers),)
+
+    async def application_accessed(self, event: ApplicationAccessed, incoming: IncomingEvent) -> None:
+        """Add the look to the log."""
+        await self.views.record_application_look(look_from_event(event), incoming)
+
+
+def all_subscriptions(
+    people: ProfileUseCases, claims: MembershipClaims, documents: DocumentUseCases
+) -> tuple[QueueSubscription, ...]:
+    """Return the handlers of all queues."""
+    users = UserEventHandlers(people.profiles, people.companies, claims)
+    return (
+        *users.subscriptions(),
+        *DocumentEventHandlers(documents.scanning).subscriptions(),
+        *ResumeEventHandlers(documents.reading).subscriptions(),
+        *AccessEventHandlers(people.views).subscriptions(),
+    )

@@ -4,7 +4,7 @@ A trailing underscore of an entity's field is not part of the name (`from_`), an
 contract's without their prefix. Fields that only one side has, such as a version or an etag, are left alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -35,13 +35,16 @@ from services.user.domain import (
     StudentEntry,
     Visibility,
 )
+from services.user.domain.blind_view import blind_profile, blind_texts
 from services.user.domain.events import (
     CompanyStateWasChanged,
     CompanyWasUpdated,
     ProfileWasUpdated,
     UserEvent,
 )
+from services.user.domain.schools import find_verified_school, is_student_verified
 from services.user.domain.search import StudentPageCursor, StudentSearchPage, StudentSearchRequest
+from services.user.domain.studies import month_window
 
 _COMPANY_STATES: Final = enum_names(pb.CompanyState.DESCRIPTOR)
 _ACCOUNT_KINDS: Final = enum_names(common.AccountKind.DESCRIPTOR)
@@ -169,6 +172,8 @@ def me_message(profile: Profile) -> pb.Me:
     """Return the profile as its owner sees it."""
     message = entity_to_message(pb.Me, profile)
     message.etag = format_etag(profile.version)
+    message.student_verified = is_student_verified(profile)
+    message.verified_school = find_verified_school(profile)
     return message
 
 
@@ -216,17 +221,24 @@ def student_card(entry: StudentEntry) -> pb.StudentCard:
     return entity_to_message(pb.StudentCard, entry)
 
 
-def student_snapshot(profile: Profile) -> pb.StudentSnapshot:
-    """Return the profile as companies see it; the blocked companies stand beside it."""
+def student_snapshot(
+    profile: Profile, *, with_blind_profile: bool = False, texts: Iterable[str] = ()
+) -> pb.StudentSnapshot:
+    """Return the profile as companies see it; the blocked companies, and blind views, stand beside it."""
     student = profile.student or Student()
-    return pb.StudentSnapshot(
+    snapshot = pb.StudentSnapshot(
         student_id=profile.id,
         name=profile.name,
         email=profile.email,
         profile=entity_to_message(pb.StudentProfile, replace(student, blocked_company_ids=())),
         etag=format_etag(profile.version),
         blocked_company_ids=student.blocked_company_ids,
+        blind_texts=blind_texts(profile.name, student, texts),
     )
+    if with_blind_profile:
+        blind = replace(blind_profile(profile.name, student), blocked_company_ids=())
+        snapshot.blind_profile.CopyFrom(entity_to_message(pb.StudentProfile, blind))
+    return snapshot
 
 
 def student_request_from_message(request: pb.SearchStudentsRequest, company_id: str) -> StudentSearchRequest:
@@ -238,6 +250,10 @@ def student_request_from_message(request: pb.SearchStudentsRequest, company_id: 
         city=request.city,
         country=request.country,
         is_literal=request.literal,
+        school=request.school,
+        field_of_study=request.field_of_study,
+        graduation=month_window(request.graduation_from, request.graduation_to),
+        is_blind=request.blind,
     )
 
 

@@ -23,24 +23,36 @@ HEADINGS: Final = {
     "en": {
         "login": "Sign in",
         "verify-email": "Type in the code",
+        "reset-password": "Choose a password",
+        "change-email": "Confirm your new address",
+        "sessions": "Your sessions",
         "applications": "The application",
         "internships": "The listing",
         "companies": "The company",
+        "invitation": "The invitation",
     },
     "de": {
         "login": "Anmelden",
         "verify-email": "Code eingeben",
+        "reset-password": "Passwort wählen",
+        "change-email": "Neue Adresse bestätigen",
+        "sessions": "Ihre Sitzungen",
         "applications": "Die Bewerbung",
         "internships": "Die Anzeige",
         "companies": "Das Unternehmen",
+        "invitation": "Die Einladung",
     },
 }
 API_CALLS: Final = {
     "login": "POST /api/v1/auth/login",
     "verify-email": "POST /api/v1/auth/verify-email",
+    "reset-password": "POST /api/v1/auth/reset-password",
+    "change-email": "POST /api/v1/auth/confirm-email-change",
+    "sessions": "GET /api/v1/auth/sessions",
     "applications": "GET /api/v1/applications/",
     "internships": "GET /api/v1/internships/",
     "companies": "GET /api/v1/companies/",
+    "invitation": "POST /api/v1/invitations:lookup",
 }
 
 
@@ -71,7 +83,7 @@ def sample(kind: type[NotificationContent]) -> NotificationContent:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("kind", NOTIFICATION_CONTENTS, ids=lambda kind: kind.template)
+@pytest.mark.parametrize("kind", NOTIFICATION_CONTENTS, ids=lambda kind: kind.__name__)
 def test_every_link_of_every_mail_leads_to_its_page_in_the_language_of_the_mail(
     stack: StackHandle,
     client: httpx.Client,
@@ -82,7 +94,7 @@ def test_every_link_of_every_mail_leads_to_its_page_in_the_language_of_the_mail(
     reader = Addressee(email="ada@example.org", name="Ada", locale=language)
     _, encoded = mails.render_mail("ntf_1", sample(kind), reader, written_at=datetime.now(UTC))
     mail = parse_mail(encoded.raw)
-    assert mail.text.count(CODE) == (kind.template == "verification_code")
+    assert mail.text.count(CODE) == any(field.name == "code" for field in fields(kind))
     assert len(mail.links) == 1
     for link in mail.links:
         assert link.startswith(f"{stack.gateway_url}/app/")
@@ -105,7 +117,20 @@ def test_without_a_language_in_the_link_the_browsers_own_decides(client: httpx.C
     assert set(PAGE_LANGUAGES) == set(LANGUAGES)
 
 
-@pytest.mark.parametrize("path", ["login", "verify-email", "applications/x", "internships/x", "companies/x"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "login",
+        "verify-email",
+        "reset-password",
+        "change-email",
+        "sessions",
+        "applications/x",
+        "internships/x",
+        "companies/x",
+        "invitation",
+    ],
+)
 def test_a_page_runs_nothing_but_our_script_and_sends_no_form_itself(client: httpx.Client, path: str) -> None:
     answer = client.get(f"/app/{path}")
     policy = dict(rule.split(" ", 1) for rule in answer.headers["content-security-policy"].split("; "))

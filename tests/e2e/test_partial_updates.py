@@ -65,6 +65,7 @@ LISTING: Final[Json] = {
     },
     "documentsRequired": ["Transcript"],
     "externalId": "x-1",
+    "blindReview": True,
 }
 MOVES_BY_ITSELF: Final = frozenset({"etag", "version", "updateTime", "effectiveHourlyPayMinor", "daysLeft"})
 HAS_A_DEFAULT: Final = frozenset({("student", "visibility"), ("openings",), ("respondWithinDays",)})
@@ -95,10 +96,13 @@ class UpdateTarget:
 def targets(new_person: NewPerson) -> Mapping[str, UpdateTarget]:
     student, owner = new_person(), new_person(company="Harbour Works")
     draft = owner.post("/api/v1/internships", title="A draft")
+    begun = student.post("/api/v1/documents", kind="DOCUMENT_KIND_RESUME", name="resume.pdf")
+    document = f"/api/v1/documents/{begun['document']['id']}"
     found = (
         UpdateTarget("UpdateMe", student, "/api/v1/users/me", STUDENT),
         UpdateTarget("UpdateMyCompany", owner, "/api/v1/companies/me", COMPANY),
         UpdateTarget("UpdateInternship", owner, f"/api/v1/internships/{draft['id']}", LISTING),
+        UpdateTarget("UpdateDocument", student, document, {"name": "Sam's résumé.pdf"}),
     )
     return {target.rpc: target for target in found}
 

@@ -8,13 +8,15 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 
 USER_KEY = generate_private_key(SECP256R1())
 USER_KEY_ID = "test-1"
+ISSUER = "internshipconnect"
+"""The issuer of these tokens, which a gateway without an issuer of its own takes, too."""
 
 
 def access_token(user_id: str, kind: str = "STUDENT", **claims: Any) -> str:
     """Return a good token, unless `claims` say otherwise."""
     now = int(time.time())
     whole = {
-        "iss": "internshipconnect",
+        "iss": ISSUER,
         "aud": "internshipconnect",
         "sub": user_id,
         "kind": kind,

@@ -28,8 +28,12 @@ ANONYMOUS: Final = "nobody"
 STUDENT: Final = "student"
 OWNER: Final = "owner"
 SERVICE: Final = "service"
+ADMIN: Final = "administrator"
+MODERATOR: Final = "moderator"
+SECOND_FACTOR: Final = ("pwd", "otp", "mfa")
 OTHER_STUDENT: Final = "another student"
 OTHER_COMPANY: Final = "another company's {}"
+WITHOUT_COMPANY: Final = "a company account without a company"
 TIMEOUT_S: Final = 30.0
 
 
@@ -86,12 +90,12 @@ class CallerDirectory:
     @property
     def visitors(self) -> tuple[LabelledCaller, ...]:
         """Return the callers who own nothing of student and owner."""
-        others = [OTHER_STUDENT, *(OTHER_COMPANY.format(role) for role in ROLES), ANONYMOUS]
+        others = [OTHER_STUDENT, *(OTHER_COMPANY.format(role) for role in ROLES), MODERATOR, ADMIN, ANONYMOUS]
         return tuple(self._callers[label] for label in others)
 
     def best_for(self, rpc: RpcSpec) -> LabelledCaller:
         """Return a caller whom the contract of a call admits."""
-        signed_in = (self[label] for label in (STUDENT, OWNER, SERVICE))
+        signed_in = (self[label] for label in (STUDENT, OWNER, SERVICE, ADMIN))
         best = next((one for one in signed_in if one.is_admitted(rpc)), self[ANONYMOUS])
         return self.in_another_session(best) if rpc.name == "Logout" else best
 
@@ -127,12 +131,19 @@ async def _open_callers(stack: StackHandle, crowd: UserPool) -> dict[str, Labell
             return LabelledCaller(label, principal, await minting.issue(principal))
 
         owner, other = crowd.owners
+        staff = {
+            label: Principal(new_id("usr"), kind, email_verified=True, amr=SECOND_FACTOR)
+            for label, kind in ((ADMIN, "ADMIN"), (MODERATOR, "MODERATOR"))
+        }
+        unbound = Principal(new_id("usr"), "COMPANY", email_verified=True)
         people = [
             _caller_of(STUDENT, crowd.students[0]),
             _caller_of(OTHER_STUDENT, crowd.students[1]),
             _caller_of(OWNER, owner),
             *[await member(owner, role, role.lower()) for role in ROLES[1:]],
             *[await member(other, role, OTHER_COMPANY.format(role)) for role in ROLES],
+            LabelledCaller(WITHOUT_COMPANY, unbound, await minting.issue(unbound)),
+            *[LabelledCaller(label, each, await minting.issue(each)) for label, each in staff.items()],
             LabelledCaller(SERVICE, Principal("application", "SERVICE")),
             LabelledCaller(ANONYMOUS),
         ]

@@ -57,7 +57,7 @@ _WIRE_OF: Final[Mapping[int, int]] = {
     FieldDescriptor.TYPE_BYTES: BYTES,
     FieldDescriptor.TYPE_MESSAGE: BYTES,
 }
-_PREFIXES: Final = ("usr", "cmp", "int", "app", "ntf")
+_PREFIXES: Final = ("usr", "cmp", "int", "app", "ntf", "doc")
 
 
 def encode_varint(value: int) -> bytes:

@@ -9,9 +9,9 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from buf.validate import validate_pb2
 from chassis.contracts import RpcSpec, imported_contracts
 from chassis.ids import new_id
-from tests.hostile.callers import OWNER, SERVICE, STUDENT
+from tests.hostile.callers import ADMIN, MODERATOR, OWNER, SERVICE, STUDENT
 
-PREFIXES: Final = ("usr", "cmp", "int", "app", "ntf")
+PREFIXES: Final = ("usr", "cmp", "int", "app", "ntf", "doc", "inv", "ses", "key", "idn", "exp")
 MEMBERS: Final = (OWNER, "recruiter", "hiring_manager", "viewer")
 WRITERS: Final = (OWNER, "recruiter")
 MOVING_ROLES: Final = (*WRITERS, "hiring_manager")
@@ -28,6 +28,13 @@ class OwnedObjects:
     listing: str
     application: str
     notification: str
+    document: str
+    colleague: str
+    invitation: str
+    session: str
+    export: str
+    api_key: str
+    identity: str
 
 
 RequestFields = Mapping[str, Any]
@@ -58,6 +65,33 @@ def _application_right(whose: tuple[str, ...], **more: Any) -> ObjectRight:
     )
 
 
+def _document_right(whose: tuple[str, ...] = (STUDENT,), **more: Any) -> ObjectRight:
+    return ObjectRight(lambda known: {"document_id": known.document, **more}, whose, "DOCUMENT_NOT_FOUND")
+
+
+def _document_link(**more: Any) -> ObjectRight:
+    """Return the row of a call that a ticket opens to its holder; a wrong one opens nothing to anybody."""
+    return ObjectRight(
+        lambda known: {"document_id": known.document, "ticket": "bm90IG91cnM", **more}, (), "LINK_INVALID"
+    )
+
+
+def _member_right(**more: Any) -> ObjectRight:
+    return ObjectRight(lambda known: {"user_id": known.colleague, **more}, (OWNER,), "MEMBER_NOT_FOUND")
+
+
+def _account_right(**more: Any) -> ObjectRight:
+    return ObjectRight(lambda known: {"user_id": known.student, **more}, (ADMIN,))
+
+
+def _export_right() -> ObjectRight:
+    return ObjectRight(lambda known: {"export_id": known.export}, (STUDENT,), "DATA_EXPORT_NOT_FOUND")
+
+
+def _invitation_right() -> ObjectRight:
+    return ObjectRight(lambda known: {"invitation_id": known.invitation}, (OWNER,), "INVITATION_NOT_FOUND")
+
+
 OBJECT_RIGHTS: Final[Mapping[str, ObjectRight]] = {
     # Everybody's own: the token names the object, and an ID in the body changes nothing about whose it is.
     "UpdateMe": ObjectRight(
@@ -71,6 +105,21 @@ OBJECT_RIGHTS: Final[Mapping[str, ObjectRight]] = {
         WRITERS,
         leaves_out=True,
     ),
+    # A session is its owner's.
+    "EndSession": ObjectRight(lambda known: {"session_id": known.session}, (STUDENT,), "SESSION_NOT_FOUND"),
+    # An identity at another provider signs in to one account.
+    "UnlinkIdentity": ObjectRight(
+        lambda known: {"identity_id": known.identity}, (STUDENT,), "IDENTITY_NOT_FOUND"
+    ),
+    # API keys are their company's, for its owners.
+    "RevokeApiKey": ObjectRight(lambda known: {"api_key_id": known.api_key}, (OWNER,), "API_KEY_NOT_FOUND"),
+    # Accounts of others are for administrators.
+    "GetAccount": _account_right(),
+    "ListAccountSecurityEvents": _account_right(),
+    "SetPlan": _account_right(plan=3),
+    "SuspendAccount": _account_right(reason="Mallory's"),
+    "RestoreAccount": _account_right(reason="Mallory's"),
+    "SetCompanyPlan": ObjectRight(lambda known: {"company_id": known.company, "plan": 3}, (ADMIN,)),
     # Public.
     "GetCompany": ObjectRight(lambda known: {"company_id": known.company}, ANY_CALLER),
     "ListInternships": ObjectRight(lambda known: {"company_id": known.company}, ANY_CALLER),
@@ -78,7 +127,7 @@ OBJECT_RIGHTS: Final[Mapping[str, ObjectRight]] = {
         lambda known: {"internship_id": known.draft}, (), "INTERNSHIP_NOT_FOUND"
     ),
     # Listings are their company's, drafts for its eyes only.
-    "GetInternship": _listing_right((*MEMBERS, SERVICE)),
+    "GetInternship": _listing_right((*MEMBERS, SERVICE, ADMIN, MODERATOR)),
     "UpdateInternship": _listing_right(WRITERS, internship={"title": "Mallory's"}),
     "PublishInternship": _listing_right(WRITERS),
     "PauseInternship": _listing_right(WRITERS),
@@ -93,10 +142,17 @@ OBJECT_RIGHTS: Final[Mapping[str, ObjectRight]] = {
     "GetFunnel": ObjectRight(lambda known: {"internship_id": known.listing}, MEMBERS, "INTERNSHIP_NOT_FOUND"),
     # Applications are their student's and, the other way round, the listing's company's.
     "GetApplication": _application_right((STUDENT, *MEMBERS)),
+    "GetApplicationDocumentUrl": ObjectRight(
+        lambda known: {"application_id": known.application, "document_id": known.document},
+        (STUDENT, *MEMBERS),
+        "APPLICATION_NOT_FOUND",
+    ),
     "MoveApplication": _application_right(MOVING_ROLES, to=10, expected_state=8),
     "WithdrawApplication": _application_right((STUDENT,)),
     "AcceptOffer": _application_right((STUDENT,)),
     "DeclineOffer": _application_right((STUDENT,)),
+    "PlaceLegalHold": _application_right((ADMIN, MODERATOR), reason="Mallory's"),
+    "LiftLegalHold": _application_right((ADMIN, MODERATOR)),
     # An inbox is its reader's.
     "MarkRead": ObjectRight(
         lambda known: {"notification_ids": [known.notification]}, (STUDENT,), "NOTIFICATION_NOT_FOUND"
@@ -107,7 +163,45 @@ OBJECT_RIGHTS: Final[Mapping[str, ObjectRight]] = {
     "StreamNotificationEvents": ObjectRight(
         lambda known: {"last_notification_id": known.notification}, (STUDENT,), leaves_out=True
     ),
+    # Documents are their student's; a link is good for one of them.
+    "GetDocument": _document_right(),
+    "UpdateDocument": _document_right(document={"name": "Mallory's"}),
+    "DeleteDocument": _document_right(),
+    "CreateDocumentVersion": _document_right(),
+    "GetDownloadUrl": _document_right(),
+    "GetResumeDraft": _document_right(),
+    "ConfirmResumeDraft": _document_right(me={"name": "Mallory"}),
+    "DiscardResumeDraft": _document_right(),
+    "UploadDocument": _document_link(content={"data": "JVBERi0xLjcK"}),
+    "DownloadDocument": _document_link(),
+    # A copy of a person's data is theirs alone; a link is good for one of them.
+    "GetDataExport": _export_right(),
+    "GetDataExportUrl": _export_right(),
+    "DownloadDataExport": ObjectRight(
+        lambda known: {"export_id": known.export, "ticket": "bm90IG91cnM"}, (), "LINK_INVALID"
+    ),
+    # Students are for companies whom their settings admit: this one is not to be found.
+    "GetStudent": ObjectRight(lambda known: {"student_id": known.student}, (), "USER_NOT_FOUND"),
+    # A company's people are its owners' to manage.
+    "UpdateMemberRole": _member_right(role=1),
+    "RemoveMember": _member_right(),
+    "TransferOwnership": _member_right(),
+    "RevokeInvitation": _invitation_right(),
+    "ResendInvitation": _invitation_right(),
     # Between services only.
+    "HoldDocuments": ObjectRight(
+        lambda known: {
+            "application_id": known.application,
+            "student_id": known.student,
+            "document_ids": [known.document],
+        },
+        (SERVICE,),
+    ),
+    "SettleDocumentHolds": ObjectRight(lambda known: {"application_ids": [known.application]}, (SERVICE,)),
+    "GetHeldDocumentUrl": ObjectRight(
+        lambda known: {"application_id": known.application, "document_id": known.document}, (SERVICE,)
+    ),
+    "ListPersonalData": ObjectRight(lambda known: {"user_id": known.student}, (SERVICE,)),
     "GetStudentSnapshot": ObjectRight(lambda known: {"student_id": known.student}, (SERVICE,)),
     "BatchGetStudentSnapshots": ObjectRight(lambda known: {"student_ids": [known.student]}, (SERVICE,)),
     "BatchGetIntakes": ObjectRight(lambda known: {"internship_ids": [known.draft]}, (SERVICE,)),
@@ -141,6 +235,8 @@ def id_fields(rpc: RpcSpec) -> Iterator[tuple[str, str]]:
 
 def _id_fields_within(descriptor: Descriptor, path: str) -> Iterator[tuple[str, str]]:
     for field in descriptor.fields:
+        if field.message_type is not None and field.message_type.file.package == "google.protobuf":
+            continue
         if field.message_type is not None:
             yield from _id_fields_within(field.message_type, f"{path}{field.name}.")
         elif prefix := id_prefix(field):

@@ -12,20 +12,18 @@ from typing import Any, Final, Self
 
 import grpc
 
-from chassis.contracts import RpcSpec, error_reasons, find_rpc
+from chassis.contracts import DEFAULT_MAX_REQUEST_BYTES, RpcSpec, error_reasons, find_rpc
+from chassis.errors import UNAVAILABLE_REASONS
 from chassis.grpc.error_status import STATUS_DETAILS_METADATA_KEY, status_to_error
-from chassis.grpc.handlers import MAX_REQUEST_BYTES
 from tests.waiting import BUSY_MACHINE_MARGIN_S
 
 DEADLINE_MARGIN_S: Final = BUSY_MACHINE_MARGIN_S
 """How much later than its deadline an answer may arrive."""
 STREAM_LISTEN_S: Final = 0.3
 """How long a test listens to a stream."""
-BUSY_REASONS: Final = frozenset({"OVERLOADED", "UNAVAILABLE", "DEADLINE_EXCEEDED"})
-"""Reasons that a busy machine may answer for a moment."""
 BUSY_PAUSES_S: Final = (0.2, 1.0, 3.0)
 """Between the tries of a call to a busy machine."""
-MIN_UNREAD_REQUEST_BYTES: Final = 4 * MAX_REQUEST_BYTES
+MIN_UNREAD_REQUEST_BYTES: Final = 4 * DEFAULT_MAX_REQUEST_BYTES
 """gRPC refuses larger messages itself, without a reason of the contract."""
 _GRPC_SIZE_STATUSES: Final = (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE)
 
@@ -121,7 +119,7 @@ def call_patiently(line: RawGrpcChannel, path: str, request: bytes, token: str =
     """Make a call, repeated while the machine is busy; return the last response."""
     for pause_s in BUSY_PAUSES_S:
         answer = line.call(path, request, token)
-        if answer.reason not in BUSY_REASONS:
+        if answer.reason not in UNAVAILABLE_REASONS:
             return answer
         time.sleep(pause_s)
     return line.call(path, request, token)
@@ -131,7 +129,7 @@ def assert_proper_response(line: RawGrpcChannel, path: str, request: bytes, toke
     """Make a call, repeated while the machine is busy. AssertionError with the command that repeats it."""
     answer = call_patiently(line, path, request, token)
     fault = find_response_fault(answer, path, request)
-    if answer.reason in BUSY_REASONS:
+    if answer.reason in UNAVAILABLE_REASONS:
         fault = f"{answer.reason}, {len(BUSY_PAUSES_S) + 1} times"
     assert not fault, f"{line.name}: {fault}\nrepeat it: {repeat_command(line, path, request, token)}"
     return answer

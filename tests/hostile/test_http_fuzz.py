@@ -14,10 +14,11 @@ from schemathesis import Case, Config, GenerationMode
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
 
 from chassis.contracts import RpcSpec, error_reasons, imported_contracts
+from chassis.errors import UNAVAILABLE_REASONS
 from devstack.journey.client import Json
 from tests.hostile.callers import ANONYMOUS, OWNER, STUDENT, CallerDirectory, LabelledCaller, error_reason
 from tests.hostile.fuzz_profile import IS_LONG_RUN, MAX_TEST_S, fuzz_rounds, hypothesis_settings
-from tests.hostile.raw_grpc import BUSY_REASONS, DEADLINE_MARGIN_S
+from tests.hostile.raw_grpc import DEADLINE_MARGIN_S
 from tests.stack import StackHandle
 
 CALLERS: Final = (STUDENT, OWNER, ANONYMOUS)
@@ -105,7 +106,7 @@ class CaseSender:
         AssertionError with a curl line that repeats it.
         """
         answer = self._send(case, rpc)
-        if reason_of(answer) in BUSY_REASONS:
+        if reason_of(answer) in UNAVAILABLE_REASONS:
             answer = self._send(case, rpc)
         if fault := find_http_fault(answer, rpc):
             curl = case.as_curl_command(headers=self._caller.headers, base_url=self._url)

@@ -1,20 +1,35 @@
 """Nobody sees or changes the objects of others by any call; the table in `rights` names the owners."""
 
+import asyncio
 import re
+import secrets
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from datetime import timedelta
 from itertools import islice
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import grpc
 import pytest
 from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.message import Message
 
+from chassis.aggregates import AggregateChange
+from chassis.clock import SystemClock
 from chassis.contracts import RpcSpec
+from chassis.ids import new_id, slot_of
 from devstack.journey.client import Json, wait_for_result
 from devstack.journey.main_journey import sample_listing
+from devstack.seed.in_process_services import open_auth_resources
 from gateway.api_surface import edge_rpcs
+from services.auth.domain.api_keys import ApiKey, ApiKeyScope, CompanyApiKeys, PresentedApiKey
+from services.auth.domain.identities import ProvenIdentity
+from services.auth.domain.linking import with_identity
+from services.auth.domain.sessions import RefreshToken, start_session
+from services.auth.repository import AccountRepository, ApiKeyRepository, SessionRepository
+from services.auth.service.provider_accounts import new_linked_identity
 from tests.hostile.callers import ANONYMOUS, OWNER, SERVICE, STUDENT, CallerDirectory, LabelledCaller
 from tests.hostile.object_rights import (
     ANY_CALLER,
@@ -35,11 +50,16 @@ ENTRIES: Final = 3
 
 @pytest.fixture(scope="module")
 def known(cast: CallerDirectory) -> OwnedObjects:
-    """Return a draft, an open listing, an offer to the student for it, and the inbox entry about that."""
+    """Return a draft, an open listing, an offer to the student for it, and the inbox entry about that.
+
+    The application has the student's document with it.
+    """
     draft = cast.must(OWNER, "POST", "/api/v1/internships", json=sample_listing("hidden"))
     opened = cast.must(OWNER, "POST", "/api/v1/internships", json=sample_listing("seen") | {"questions": []})
     cast.must(OWNER, "POST", f"/api/v1/internships/{opened['id']}:publish", json={})
-    application = cast.must(STUDENT, "POST", "/api/v1/applications", json={"internshipId": opened["id"]})
+    document = _ready_document(cast)
+    form = {"internshipId": opened["id"], "documentIds": [document]}
+    application = cast.must(STUDENT, "POST", "/api/v1/applications", json=form)
     offer = {"to": "APPLICATION_STATE_OFFERED", "expectedState": "APPLICATION_STATE_SUBMITTED"}
     path = f"/api/v1/applications/{application['id']}"
     move = {"to": "APPLICATION_STATE_SHORTLISTED", "expectedState": "APPLICATION_STATE_SUBMITTED"}
@@ -50,7 +70,94 @@ def known(cast: CallerDirectory) -> OwnedObjects:
     entry = wait_for_result(lambda: _newest_entry(cast, application["id"]), "an inbox entry about the offer")
     student, owner = cast[STUDENT].principal, cast[OWNER].principal
     assert student is not None and owner is not None
-    return OwnedObjects(student.id, owner.org, draft["id"], opened["id"], application["id"], entry["id"])
+    invited = {"email": f"{new_id('usr')}@example.com", "role": "COMPANY_ROLE_VIEWER"}
+    invitation = cast.must(OWNER, "POST", "/api/v1/companies/me/invitations", json=invited)
+    [founder] = cast.must(OWNER, "GET", "/api/v1/companies/me/members")["data"]
+    return OwnedObjects(
+        student.id,
+        owner.org,
+        draft["id"],
+        opened["id"],
+        application["id"],
+        entry["id"],
+        document,
+        founder["userId"],
+        invitation["id"],
+        session=_signed_in_session(cast),
+        export=_ready_export(cast),
+        api_key=asyncio.run(_store_api_key(cast, owner.id, owner.org)),
+        identity=asyncio.run(_link_identity(cast, student.id)),
+    )
+
+
+def _signed_in_session(cast: CallerDirectory) -> str:
+    """Open a session of the student's and return its ID."""
+    student = cast[STUDENT].principal
+    assert student is not None
+    return asyncio.run(_open_session(cast, student.id))
+
+
+async def _open_session(cast: CallerDirectory, user_id: str) -> str:
+    async with AsyncExitStack() as closing:
+        resources = await open_auth_resources(cast.stack.cluster, closing, clock=SystemClock())
+        account = await AccountRepository(resources.shards).get_or_raise(user_id)
+        token = RefreshToken(new_id("ses", slot_of(user_id)), secrets.token_bytes(32))
+        session = start_session(user_id, account.credential, token, amr=("pwd",), now=resources.clock.now())
+        await SessionRepository(resources.shards).insert(session)
+        return session.id
+
+
+async def _store_api_key(cast: CallerDirectory, owner_id: str, company_id: str) -> str:
+    """Store a key of the owner's company and return its ID."""
+    async with AsyncExitStack() as closing:
+        resources = await open_auth_resources(cast.stack.cluster, closing, clock=SystemClock())
+        now = resources.clock.now()
+        presented = PresentedApiKey.new(company_id, now)
+        scopes, life = tuple(ApiKeyScope), timedelta(days=1)
+        key = ApiKey(presented.id, "hidden", scopes, presented.digest, owner_id, now, now + life)
+
+        def decide(found: CompanyApiKeys | None) -> AggregateChange[CompanyApiKeys]:
+            return AggregateChange((found or CompanyApiKeys(company_id)).with_key(key, now))
+
+        await ApiKeyRepository(resources.shards).upsert(company_id, decide)
+        return key.id
+
+
+async def _link_identity(cast: CallerDirectory, user_id: str) -> str:
+    """Link the student's account with an identity and return its ID."""
+    async with AsyncExitStack() as closing:
+        resources = await open_auth_resources(cast.stack.cluster, closing, clock=SystemClock())
+        proven = ProvenIdentity("hidden", "https://login.example.edu", user_id, "hidden@example.edu")
+        linked = new_linked_identity(proven, user_id, resources.clock.now())
+        accounts = AccountRepository(resources.shards)
+        await accounts.update(user_id, lambda found: AggregateChange(with_identity(found, linked)))
+        return linked.id
+
+
+def _ready_document(cast: CallerDirectory) -> str:
+    fields = {"kind": "DOCUMENT_KIND_RESUME", "name": "hidden.txt"}
+    begun = cast.must(STUDENT, "POST", "/api/v1/documents", json=fields)
+    cast.must(
+        STUDENT, "PUT", urlsplit(begun["uploadUrl"])._replace(scheme="", netloc="").geturl(), content=b"Sam"
+    )
+    path = f"/api/v1/documents/{begun['document']['id']}"
+
+    def ready() -> Json | None:
+        found = cast.must(STUDENT, "GET", path)
+        return found if found["state"] == "DOCUMENT_STATE_READY" else None
+
+    return str(wait_for_result(ready, "the document to be checked")["id"])
+
+
+def _ready_export(cast: CallerDirectory) -> str:
+    """Return a copy of the student's data; one that another test has asked for does as well."""
+    cast.ask(cast.in_another_session(cast[STUDENT]), "POST", "/api/v1/data-exports", json={})
+
+    def ready() -> Json | None:
+        found = cast.must(STUDENT, "GET", "/api/v1/data-exports")["data"]
+        return next((each for each in found if each["state"] == "DATA_EXPORT_STATE_READY"), None)
+
+    return str(wait_for_result(ready, "a copy of the student's data")["id"])
 
 
 def _newest_entry(cast: CallerDirectory, about: str) -> Json | None:
@@ -87,9 +194,11 @@ def belongs(rpc: RpcSpec, caller: LabelledCaller) -> bool:
 def state_of(cast: CallerDirectory, known: OwnedObjects) -> dict[str, Json]:
     """Return all objects of student and owner, as they see them."""
     paths = {
-        STUDENT: ["users/me", f"applications/{known.application}", "notifications"],
+        STUDENT: ["users/me", f"applications/{known.application}", "notifications", "documents"],
         OWNER: [
             "companies/me",
+            "companies/me/members",
+            "companies/me/invitations",
             f"internships/{known.draft}",
             f"internships/{known.listing}",
             f"applications/{known.application}",
@@ -131,8 +240,12 @@ def test_at_the_edge_other_callers_get_the_same_answer(
     request = bytes_of(rpc, OBJECT_RIGHTS[rpc.name].request(known))
     for caller in [one for one in cast.visitors if not belongs(rpc, one)]:
         answer = lines["gateway"].call(rpc.path, request, caller.token)
-        told = expected(rpc, caller) if rpc in edge_rpcs() else {"UNKNOWN_METHOD"}
-        assert answer.reason in told, f"{caller.label}: {answer}"
+        allowed = expected(rpc, caller) if rpc in edge_rpcs() else {"UNKNOWN_METHOD"}
+        assert answer.reason in allowed, f"{caller.label}: {answer}"
+
+
+HARMLESS: Final = ("GetApplication", "GetApplicationDocumentUrl", "GetResumeDraft")
+"""Calls that read, though they are not free of side effects."""
 
 
 @pytest.mark.parametrize("rpc", rpcs_with_ids(), ids=lambda rpc: rpc.name)
@@ -140,7 +253,7 @@ def test_callers_who_own_the_object_are_answered(
     cast: CallerDirectory, lines: dict[str, RawGrpcChannel], known: OwnedObjects, rpc: RpcSpec
 ) -> None:
     """Only of calls that change nothing; without this the other tests could pass for want of any object."""
-    if not rpc.has_no_side_effects and rpc.name != "GetApplication":
+    if not rpc.has_no_side_effects and rpc.name not in HARMLESS:
         return
     request = bytes_of(rpc, OBJECT_RIGHTS[rpc.name].request(known))
     for caller in [one for one in cast.everybody if belongs(rpc, one) and one.is_admitted(rpc)]:
@@ -158,11 +271,20 @@ GUESSED: Final[dict[str, str]] = {
     "GetFunnel": "internship_id",
     "SubmitApplication": "internship_id",
     "GetApplication": "application_id",
+    "GetApplicationDocumentUrl": "application_id",
     "MoveApplication": "application_id",
     "WithdrawApplication": "application_id",
     "AcceptOffer": "application_id",
     "DeclineOffer": "application_id",
     "GetStudentSnapshot": "student_id",
+    "GetDocument": "document_id",
+    "GetResumeDraft": "document_id",
+    "GetDataExport": "export_id",
+    "DeleteDocument": "document_id",
+    "RemoveMember": "user_id",
+    "RevokeInvitation": "invitation_id",
+    "ResendInvitation": "invitation_id",
+    "GetAccount": "user_id",
 }
 """The calls that are asked for guessed IDs, and the field that takes them."""
 

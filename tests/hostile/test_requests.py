@@ -22,8 +22,18 @@ from gateway.pages.landing_pages import load_page_assets
 from tests.hostile.callers import ANONYMOUS, CallerDirectory, LabelledCaller, error_reason
 from tests.stack import StackHandle, wait_until_blocking
 
-BINDINGS: Final = [(rpc, binding) for rpc in edge_rpcs() for binding in rpc.http]
-PREFIX_OF: Final = {"internship_id": "int", "application_id": "app", "company_id": "cmp"}
+BINDINGS: Final = [(rpc, binding) for rpc in edge_rpcs() for binding in rpc.http if not rpc.http_body_field]
+"""Of calls that take JSON, or no body: a file is not looked into here."""
+PREFIX_OF: Final = {
+    "internship_id": "int",
+    "application_id": "app",
+    "company_id": "cmp",
+    "document_id": "doc",
+    "user_id": "usr",
+    "student_id": "usr",
+    "session_id": "ses",
+    "invitation_id": "inv",
+}
 LOG_TIMEOUT_S: Final = 20.0
 QUERIES: Final = ("", "?colour=blue", "?pageSize=many", "?page_token=x")
 BUSY_STATUSES: Final = frozenset({429, 503, 504})
@@ -170,7 +180,7 @@ def test_head_is_answered_like_get_for_every_caller_and_without_a_body(
             lambda path=path, caller=caller: _head(stack, path, caller.headers)  # type: ignore[misc]
         )
         if rpc.server_streaming:
-            assert (status, headers["allow"]) == (405, "GET")
+            assert status == 405 and "GET" in headers["allow"].split(", ")
             continue
         got, others = _retry_while_busy(lambda path=path, caller=caller: _get(cast, caller, path))  # type: ignore[misc]
         assert (status, headers["content-type"]) == (got, others["content-type"]), path
@@ -207,13 +217,14 @@ Answer = tuple[int, Mapping[str, str]]
 
 
 def _retry_while_busy(ask: Callable[[], Answer]) -> Answer:
-    """Return the answer, asked for once more if the machine is busy."""
-    for pause_s in (0.2, 1.0, 3.0):
-        status, headers = ask()
-        if status not in BUSY_STATUSES:
-            break
-        time.sleep(pause_s)
-    return status, headers
+    """Return the answer, asked for again for up to a minute and a half while the machine is busy.
+
+    A limiter that is too slow to answer lets each caller through a few times in a minute.
+    """
+    ends_at = time.monotonic() + 90.0
+    while (answer := ask())[0] in BUSY_STATUSES and time.monotonic() < ends_at:
+        time.sleep(1.0)
+    return answer
 
 
 def _head(stack: StackHandle, path: str, headers: Mapping[str, str]) -> Answer:

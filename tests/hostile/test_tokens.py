@@ -11,7 +11,7 @@ import pytest
 
 from chassis.clock import SystemClock
 from chassis.contracts import imported_contracts
-from chassis.settings import decode_key
+from chassis.security.data_keys import DataKeys
 from devstack.journey.client import ApiError, ApiUser
 from devstack.journey.main_journey import JOURNEY_PASSWORD
 from devstack.seed.in_process_services import open_auth_resources
@@ -43,7 +43,7 @@ def reason_at_the_edge(cast: CallerDirectory, token: str, path: str = PATH) -> s
 def reasons_at_services(lines: dict[str, RawGrpcChannel], token: str) -> set[str]:
     """Return what each service says about a token on its own port, on one of its calls for the signed in."""
     asked = {
-        rpc.service: rpc
+        rpc.service.split(".")[1]: rpc
         for rpc in imported_contracts().rpcs
         if not rpc.is_public and rpc.callers != {"SERVICE"}
     }
@@ -67,7 +67,7 @@ def signed_by_auth(stack: StackHandle, claims: dict[str, Any]) -> str:
     async def sign() -> str:
         async with AsyncExitStack() as closing:
             auth = await open_auth_resources(stack.cluster, closing, clock=SystemClock())
-            key_store = KeyStore(decode_key(auth.settings.data_key))
+            key_store = KeyStore(DataKeys.from_settings(auth.settings))
             ring = KeyRing(
                 SigningKeyRepository(auth.shards), key_store, auth.clock, auth.settings.key_rotation
             )

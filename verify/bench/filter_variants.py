@@ -10,6 +10,7 @@ from envoy.extensions.filters.network.http_connection_manager.v3.http_connection
 from google.protobuf.message import Message
 
 from chassis.contracts import Contracts
+from gateway.envoy.api_keys import API_KEY_FILTER
 from gateway.envoy.cache import CACHE_FILTER
 from gateway.envoy.filters import (
     BUFFER_FILTER,
@@ -48,6 +49,7 @@ FILTER_GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "grpc-web": (GRPC_WEB_FILTER,),
     "cache": (CACHE_FILTER,),
     "buffer": (BUFFER_FILTER,),
+    "api-keys": (API_KEY_FILTER,),
     "jwt": (JWT_FILTER,),
     "caller": (CALLER_FILTER,),
     "quotas": (QUOTAS,),

@@ -150,7 +150,7 @@ def parse_release(case: RenderCase, text: str) -> ChartRelease:
 def external_secrets(manifests: Sequence[Manifest], case: RenderCase) -> frozenset[str]:
     """Return the names of the Secrets that have to exist before this installation."""
     values = merged_values(case)
-    made_by_others = {values["gateway"]["tlsSecret"]} - {""}
+    made_by_others = {values["gateway"]["tlsSecret"], values["stores"]["tls"]["secret"]} - {""}
     if values["secrets"]["source"] == "existing":
         component = "app.kubernetes.io/component"
         names = {

@@ -18,6 +18,8 @@ GATEWAY: Final = "gateway"
 OPERATOR: Final = "operator"
 """Calls what no component calls, such as `ic moderate`."""
 HEALTH_CHECK: Final = "/grpc.health.v1.Health/Check"
+_OTHER_CALLS_OF_GATEWAY: Final = {"auth": "/envoy.service.auth.v3.Authorization/Check"}
+"""Calls of Envoy itself, of which no contract knows: it exchanges API keys."""
 _STUB_SUFFIX: Final = "ServiceStub"
 _CHASSIS_CLIENTS: Final = ("chassis/grpc/user_keys.py",)
 """Clients that every serving process has."""
@@ -39,13 +41,16 @@ def list_rpc_callers() -> dict[str, dict[str, list[str]]]:
     """Return the paths by called service and caller; the gateway also checks the services' health."""
     found: dict[str, dict[str, set[str]]] = {service: {GATEWAY: {HEALTH_CHECK}} for service in SERVICES}
     contracts = Contracts.from_descriptor_set(DESCRIPTORS.read_bytes())
+    for service, method in _OTHER_CALLS_OF_GATEWAY.items():
+        found[service][GATEWAY].add(method)
     for rpc in edge_rpcs(contracts):
         found[service_of(rpc)][GATEWAY].add(rpc.path)
+    called = {(rpc.service.rpartition(".")[2], rpc.name): rpc for rpc in contracts.rpcs}
     for service in SERVICES:
         for path in _client_files(service):
-            for callee, method in _called_methods(path.read_text()):
-                rpc_path = f"/internshipconnect.{callee}.v1.{callee.capitalize()}Service/{method}"
-                found[callee].setdefault(service, set()).add(rpc_path)
+            for each in _called_methods(path.read_text()):
+                rpc = called[each]
+                found[service_of(rpc)].setdefault(service, set()).add(rpc.path)
     for rpc in contracts.rpcs:
         callers = found[service_of(rpc)]
         if not any(rpc.path in paths for paths in callers.values()):
@@ -62,26 +67,26 @@ def _client_files(service: str) -> Iterator[Path]:
 
 
 def _called_methods(source: str) -> Iterator[tuple[str, str]]:
-    """Return service and method of each call by a stub, in every class or function that makes one."""
+    """Return the gRPC service and the method of each mention of a stub's method, in all that makes a stub."""
     if _STUB_SUFFIX not in source:
         return
     for scope in ast.parse(source).body:
         stubs = dict(_stubs_of(scope))
         for node in ast.walk(scope):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-                callee = stubs.get(ast.unparse(node.func.value))
+            if isinstance(node, ast.Attribute):
+                callee = stubs.get(ast.unparse(node.value))
                 if callee is not None:
-                    yield callee, node.func.attr
+                    yield callee, node.attr
 
 
 def _stubs_of(scope: ast.AST) -> Iterator[tuple[str, str]]:
-    """Return the names that a stub is assigned to, e.g. `self._stub`, with its service."""
+    """Return the names that a stub is assigned to, e.g. `self._stub`, with its gRPC service."""
     for node in ast.walk(scope):
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
             name = ast.unparse(node.value.func)
             if name.endswith(_STUB_SUFFIX):
                 for target in node.targets:
-                    yield ast.unparse(target), name.removesuffix(_STUB_SUFFIX).lower()
+                    yield ast.unparse(target), name.removesuffix("Stub")
 
 
 def edges_between_services(edges: Mapping[str, list[str]]) -> set[tuple[str, str]]:

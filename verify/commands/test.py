@@ -28,6 +28,8 @@ from ops.progress import StepProgress
 
 UNIT_TESTS = "tests/unit"
 UNIT_OPTIONS = ("-n", "2")
+UNIT_NICENESS = 5
+"""Beside the others unit tests take the time that is left: nothing waits for them, and they for nothing."""
 ON_STORES = (
     *("tests/integration/analytics", "tests/integration/application", "tests/integration/auth"),
     *("tests/integration/chassis", "tests/integration/internship", "tests/integration/messaging"),
@@ -37,13 +39,10 @@ ON_STORES = (
 ON_SERVICES = ("tests/integration/auth/test_over_grpc.py", "tests/integration/chassis/test_process.py")
 SIDE_BY_SIDE = {
     "apart": (
-        *("tests/integration/control_plane", "tests/integration/stack/test_moves.py"),
+        *("tests/integration/control_plane", "tests/integration/stack/test_moves.py", *ON_SERVICES),
         *("tests/integration/stack/test_backup_rounds.py", "tests/integration/stack/test_backup_servers.py"),
     ),
-    "edge": (
-        *("tests/integration/edge", "tests/integration/observability", *ON_SERVICES),
-        *("tests/e2e", "tests/hostile"),
-    ),
+    "edge": ("tests/integration/edge", "tests/integration/observability", "tests/e2e", "tests/hostile"),
 }
 """Runs on the stack that do not disturb each other."""
 IN_TURN = (
@@ -136,13 +135,13 @@ def _run_targets(
 def _beside(name: str, arguments: Sequence[str], tally: ResultTally) -> "Iterator[Future[None]]":
     """Run these tests beside the block, which they end with."""
     with ThreadPoolExecutor(1) as pool:
-        yield pool.submit(run_pytest, name, arguments, [], tally, log=_log_file(name))
+        yield pool.submit(run_pytest, name, arguments, [], tally, log=_log_file(name), niceness=UNIT_NICENESS)
 
 
 def _run_all(arguments: Sequence[str], tally: ResultTally, stack: Topology, unit: "Future[None]") -> None:
     """Run the tests that can run at the same time, then those that stop processes of the stack.
 
-    Those on the stores beside it run all the time. The result of the unit tests is shown between.
+    Unit tests and those on the stores beside it run all the time.
     """
     done = [f"--ignore={target}" for targets in SIDE_BY_SIDE.values() for target in targets]
     with _stores_beside(stack) as stores, ThreadPoolExecutor() as pool:
@@ -155,11 +154,11 @@ def _run_all(arguments: Sequence[str], tally: ResultTally, stack: Topology, unit
         on_stores = begin("stores", (*ON_STORES, *(f"--ignore={each}" for each in ON_SERVICES)), stores)
         for run in [begin(name, targets, stack) for name, targets in SIDE_BY_SIDE.items()]:
             run.result()
-        unit.result()
-        _print_logs(["unit", *SIDE_BY_SIDE])
+        _print_logs(SIDE_BY_SIDE)
         run_pytest("stack", [*IN_TURN, *done], arguments, tally, stack=stack)
         on_stores.result()
-    _print_logs(["stores"])
+        unit.result()
+    _print_logs(["unit", "stores"])
 
 
 def _log_file(name: str) -> Path:
@@ -244,6 +243,7 @@ def run_pytest(
     *,
     stack: Topology | None = None,
     log: Path | None = None,
+    niceness: int = 0,
 ) -> None:
     """Run these tests in a process of their own, on a stack if one is given, and add them to the tally.
 
@@ -253,7 +253,17 @@ def run_pytest(
     REPORTS_FOLDER.mkdir(parents=True, exist_ok=True)
     report.unlink(missing_ok=True)
     start = time.monotonic()
-    command = [sys.executable, "-m", "pytest", *targets, f"--junitxml={report}", *arguments]
+    command = [
+        "nice",
+        "-n",
+        str(niceness),
+        sys.executable,
+        "-m",
+        "pytest",
+        *targets,
+        f"--junitxml={report}",
+        *arguments,
+    ]
     environment = dict(os.environ) | ({STACK_VARIABLE: str(stack.path)} if stack else {})
     try:
         with log.open("w") if log else nullcontext() as output:

@@ -3,24 +3,20 @@
 import json
 import math
 import os
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from devstack.supervisor import read_last_lines
 from devstack.toolbox import tools
-from ops.errors import OpsError
 from verify.load.load_data import LoadData
 from verify.load.load_result import CallFigures, LoadInterval, LoadResult
 from verify.load.load_target import LoadTarget
 from verify.load.profiles import CONFIG_FILE, LoadProfile
+from verify.load.tool_run import run_tool
 
 ARTILLERY: Final = "artillery"
 REPORT_FILE: Final = "artillery.json"
 LOG_FILE: Final = "artillery.log"
-EXIT_TIMEOUT_S: Final = 120.0
-SHOWN_LOG_LINES: Final = 15
 RESPONSE_TIMES: Final = "http.response_time"
 BY_ENDPOINT: Final = "plugins.metrics-by-endpoint."
 TIMES_BY_ENDPOINT: Final = f"{BY_ENDPOINT}response_time."
@@ -35,28 +31,17 @@ def run_artillery(profile: LoadProfile, target: LoadTarget, data: LoadData, fold
     Raises OpsError when Artillery cannot be installed, or ends without a report.
     """
     report, log = folder / REPORT_FILE, folder / LOG_FILE
-    report.unlink(missing_ok=True)
     overrides = json.dumps(profile.artillery_overrides())
     command = [str(tools.artillery()), "run", "--environment", profile.name, "--target", target.url]
     command += ["--overrides", overrides, "--output", str(report), str(CONFIG_FILE)]
-    with log.open("w") as output:
-        try:
-            done = subprocess.run(
-                command,
-                check=False,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=artillery_environment(data),
-                timeout=profile.duration_s + EXIT_TIMEOUT_S,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise OpsError(
-                f"artillery did not end {EXIT_TIMEOUT_S:g} s after its last phase: {log}"
-            ) from error
-    if not report.exists():
-        lines = "\n".join(read_last_lines(log, SHOWN_LOG_LINES))
-        raise OpsError(f"artillery ended with code {done.returncode} and without a report:\n{lines}")
+    run_tool(
+        ARTILLERY,
+        command,
+        log=log,
+        results=report,
+        load_s=profile.duration_s,
+        environment=artillery_environment(data),
+    )
     return parse_artillery_report(json.loads(report.read_text()))
 
 

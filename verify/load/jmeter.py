@@ -3,20 +3,19 @@
 import csv
 import math
 import os
-import subprocess
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from devstack import binaries
-from devstack.supervisor import read_last_lines
 from ops.errors import OpsError
 from verify.bench.samples import percentile
 from verify.load.load_data import LoadData
 from verify.load.load_result import LoadInterval, LoadResult, figures_of_calls
 from verify.load.load_target import LoadTarget
 from verify.load.profiles import LOAD_TESTS, LoadProfile
+from verify.load.tool_run import run_error, run_tool
 
 JMETER: Final = "jmeter"
 PLAN_FILE: Final = LOAD_TESTS / "jmeter-test-plan.jmx"
@@ -26,9 +25,7 @@ LOG_FILE: Final = "jmeter.log"
 PROPERTIES_FILE: Final = "jmeter.properties"
 SESSION_S: Final = 3.5
 """How long a session of the plan takes, most of it thinking: this many threads begin one session a second."""
-EXIT_TIMEOUT_S: Final = 120.0
 MAX_HEAP: Final = "512m"
-SHOWN_LOG_LINES: Final = 15
 INTERVAL_S: Final = 10
 NO_ANSWER: Final = "Non HTTP response code"
 NO_ANSWER_MESSAGE: Final = "Non HTTP response message: "
@@ -49,26 +46,13 @@ def run_jmeter(profile: LoadProfile, target: LoadTarget, data: LoadData, folder:
     Raises OpsError when JMeter is not installed, or ends without results.
     """
     results, log, properties = (folder / name for name in (RESULTS_FILE, LOG_FILE, PROPERTIES_FILE))
-    results.unlink(missing_ok=True)
     _write_properties(properties, plan_properties(profile, target, data) | SAVED_FIELDS)
     command = [*_launch_command(), "-n", "-t", str(PLAN_FILE), "-l", str(results)]
     command += ["-j", str(log), "-q", str(properties)]
     output = folder / "jmeter.out"
-    with output.open("w") as opened:
-        try:
-            done = subprocess.run(
-                command,
-                check=False,
-                stdin=subprocess.DEVNULL,
-                stdout=opened,
-                stderr=subprocess.STDOUT,
-                timeout=profile.duration_s + EXIT_TIMEOUT_S,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise OpsError(f"jmeter did not end {EXIT_TIMEOUT_S:g} s after its time: {log}") from error
-    if done.returncode != 0 or not results.exists():
-        lines = "\n".join(read_last_lines(output, SHOWN_LOG_LINES))
-        raise OpsError(f"jmeter ended with code {done.returncode} and without results:\n{lines}")
+    code = run_tool(JMETER, command, log=output, results=results, load_s=profile.duration_s)
+    if code != 0:
+        raise run_error(JMETER, code, output)
     with results.open(newline="") as lines_of_results:
         return parse_jmeter_results(lines_of_results)
 

@@ -11,7 +11,7 @@ from protovalidate import Violation as RuleViolation
 from chassis.contracts import ContractError, RpcSpec
 from chassis.errors import DomainError, Violation, invalid_argument
 from chassis.grpc.field_names import find_field, list_message_types
-from chassis.grpc.handlers import MAX_REQUEST_BYTES, RpcContext, RpcHandler
+from chassis.grpc.handlers import RpcContext, RpcHandler
 from chassis.grpc.list_limits import ListLimits
 from chassis.grpc.rule_descriptions import describe_max_items, describe_rule, field_rules_of
 from chassis.grpc.text_normalization import normalize_texts
@@ -36,13 +36,14 @@ class ValidationInterceptor:
         wrong_values = values.find_invalid if values.is_needed else None
         parse, violations_of = rpc.request_type.FromString, self._validator.collect_violations
 
+        max_bytes = rpc.max_request_bytes
         known_valid = ValidRequests() if _may_be_remembered(rpc, descriptor) else None
 
         async def validated(request: Any, context: RpcContext) -> bytes:
             if known_valid is not None and request in known_valid:
                 return await proceed(parse(request), context)
-            if len(request) > MAX_REQUEST_BYTES:
-                raise _payload_too_large(len(request))
+            if len(request) > max_bytes:
+                raise _payload_too_large(len(request), max_bytes)
             try:
                 message = parse(request)
             except DecodeError:
@@ -50,7 +51,7 @@ class ValidationInterceptor:
             if too_long_in is not None and (found := too_long_in(message)):
                 raise invalid_argument(Violation(".".join(found.path), describe_max_items(found.max_items)))
             normalize_texts(message)
-            broken = [_to_field_violation(descriptor, violation) for violation in violations_of(message)]
+            broken = [to_field_violation(descriptor, violation) for violation in violations_of(message)]
             if wrong_values is not None:
                 described = {violation.field for violation in broken}
                 found_values = [
@@ -99,11 +100,12 @@ def _malformed_request() -> DomainError:
     )
 
 
-def _payload_too_large(size: int) -> DomainError:
-    return DomainError("PAYLOAD_TOO_LARGE", f"A request of {size} bytes; at most {MAX_REQUEST_BYTES}.")
+def _payload_too_large(size: int, max_size: int) -> DomainError:
+    return DomainError("PAYLOAD_TOO_LARGE", f"A request of {size} bytes; at most {max_size}.")
 
 
-def _to_field_violation(request: Descriptor, violation: RuleViolation) -> Violation:
+def to_field_violation(request: Descriptor, violation: RuleViolation) -> Violation:
+    """Return a broken rule of a message: the path of its field, and in words what the rule wants."""
     proto = violation.proto
     path = ".".join(_path_step(element) for element in proto.field.elements) if proto.field else ""
     field = find_field(request, path)

@@ -1,5 +1,5 @@
 -- Runs for every request except cached reads: bounds and normalizes its headers, and rejects what no contract
--- accepts. MAX_HEADER_BYTES and the other scripts are put before this text.
+-- accepts. MAX_HEADER_BYTES, API_KEY_PREFIX and the other scripts are put before this text.
 
 local HTTP_STATUS_OF = { UNKNOWN_PATH = "404", PAYLOAD_TOO_LARGE = "413", INTERNAL = "500" }
 
@@ -27,7 +27,7 @@ local function header_bytes(headers)
 end
 
 -- Writes `Authorization` in one form for all readers: one header, `Bearer`, one space, one token. Any other form is
--- replaced by one that the filter for tokens rejects, so that it never counts as anonymous.
+-- replaced by one that the filter for tokens rejects, so that it never counts as anonymous. Returns the token.
 local function normalize_authorization(headers)
   local given = headers:get("authorization")
   if not given then
@@ -41,6 +41,16 @@ local function normalize_authorization(headers)
   if normalized ~= given or scheme ~= "Bearer" then
     headers:remove("authorization")
     headers:add("authorization", normalized)
+  end
+  return token
+end
+
+-- Saves for the response that there is a token, and tells the filter for API keys whether it has to exchange one.
+local function save_token_state(handle, token)
+  local metadata = handle:streamInfo():dynamicMetadata()
+  metadata:set(GATEWAY, "has_token", true)
+  if token:sub(1, #API_KEY_PREFIX) == API_KEY_PREFIX then
+    metadata:set(GATEWAY, "has_api_key", true)
   end
 end
 
@@ -80,7 +90,10 @@ function envoy_on_request(handle)
   if header_bytes(headers) > MAX_HEADER_BYTES then
     return handle:respond({ [":status"] = "431" }, "Payload Too Large")
   end
-  normalize_authorization(headers)
+  local token = normalize_authorization(headers)
+  if token then
+    save_token_state(handle, token)
+  end
   local is_grpc = is_grpc_content_type(headers:get("content-type") or "")
   if not is_grpc and headers:get("grpc-encoding") then
     -- The body is JSON, and the service would apply an encoding of gRPC's to it.

@@ -75,11 +75,14 @@ local function classify(status, text)
 end
 
 -- The reason in an error of the filters for tokens and limits; both answer as gRPC, which is transcoded to JSON.
-local function refusal_of(headers, text)
+-- Of a token of an unknown issuer Envoy says that it is missing.
+local function refusal_of(headers, text, request_state)
   if headers:get("x-envoy-ratelimited") then
     return "RATE_LIMITED"
+  elseif text:find("API_KEY_INVALID", 1, true) then
+    return "API_KEY_INVALID"
   elseif text:find("Jwt is missing", 1, true) then
-    return "TOKEN_MISSING"
+    return request_state.has_token and "TOKEN_INVALID" or "TOKEN_MISSING"
   elseif text:find("Jwt is expired", 1, true) then
     return "TOKEN_EXPIRED"
   elseif text:find("remote fetch", 1, true) then
@@ -235,7 +238,7 @@ local function rewrite_error(handle, status, is_json, request_state)
   if is_json and text:find('"reason"', 1, true) then
     return
   end
-  local known_reason = REFUSAL_STATUSES[status] and refusal_of(headers, text)
+  local known_reason = REFUSAL_STATUSES[status] and refusal_of(headers, text, request_state)
   headers:remove("x-envoy-ratelimited")
   if known_reason == "UNAVAILABLE" then
     status = "503"
@@ -285,16 +288,16 @@ local function status_bytes(reason, request_id, wait_s)
 end
 
 -- What Envoy itself answers to a gRPC client; a service's errors carry their details already.
-local function rewrite_grpc_error(handle, headers, request_id)
+local function rewrite_grpc_error(handle, headers, request_state)
   local status = headers:get("grpc-status")
   if not status or status == "0" or headers:get("grpc-status-details-bin") then
     return
   end
   local message = headers:get("grpc-message") or ""
-  local reason = refusal_of(headers, message) or size_refusal_of(message)
+  local reason = refusal_of(headers, message, request_state) or size_refusal_of(message)
     or REASON_OF_GRPC_STATUS[status] or "INTERNAL"
   headers:remove("x-envoy-ratelimited")
-  local bytes = status_bytes(reason, request_id, headers:get("retry-after"))
+  local bytes = status_bytes(reason, request_state.request_id, headers:get("retry-after"))
   headers:replace("grpc-status", tostring(REASONS[reason].code))
   headers:replace("grpc-message", (REASONS[reason].help:gsub("%%", "%%%%25")))
   headers:replace("grpc-status-details-bin", (handle:base64Escape(bytes)))
@@ -327,7 +330,7 @@ local function handle_response(handle, request_state)
   end
   local content_type = headers:get("content-type") or ""
   if content_type == "application/grpc" then
-    return rewrite_grpc_error(handle, headers, request_state.request_id)
+    return rewrite_grpc_error(handle, headers, request_state)
   end
   if status < "400" then
     return

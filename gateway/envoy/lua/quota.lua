@@ -9,11 +9,12 @@ local function quoted_value(text)
   end))
 end
 
--- The buckets of a call: of the user by plan, or of the client's networks.
+-- The buckets of a call: of the user by plan, of the company whose API keys call, or of the client's networks.
 local function buckets_of_call(class, claims, networks, now)
   if claims then
     local pattern = "class=" .. class .. ",plan=" .. quoted_value(tostring(claims.plan)) .. ",user="
-    return { bucket_of(pattern .. quoted_value(tostring(claims.sub)), pattern, now) }
+    local caller = claims.scope and claims.org or claims.sub
+    return { bucket_of(pattern .. quoted_value(tostring(caller)), pattern, now) }
   end
   local found = {}
   for i, network in ipairs(networks) do

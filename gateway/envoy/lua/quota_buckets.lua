@@ -13,7 +13,7 @@
 
 local buckets, older_buckets, bucket_count = {}, {}, 0
 local rotated_ms, crowded_until_ms = 0, 0
--- The last limit of the callers of one class and plan, by the bucket's pattern.
+-- The last limit of the callers of one class and plan, by the bucket's pattern, or that they have none.
 local patterns = {}
 -- Until then the limiter is left alone, as it did not answer.
 local silent_until_ms = 0
@@ -91,9 +91,16 @@ local function has_credit(bucket, now)
     and remaining_of(bucket, limit, window_ms, now) > 0
 end
 
+local function was_unlimited(bucket)
+  if bucket.was_unlimited ~= nil then
+    return bucket.was_unlimited
+  end
+  return (patterns[bucket.pattern] or {}).was_unlimited
+end
+
 -- While the limiter is silent: a share of the limit in each window.
 local function silent_admission(bucket, now)
-  if bucket.was_unlimited then
+  if was_unlimited(bucket) then
     return "free"
   end
   local limit, window_ms = limit_of(bucket)

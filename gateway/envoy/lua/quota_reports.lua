@@ -115,6 +115,7 @@ local function apply_answer(sent, line, sent_ms, now)
   elseif answer.state == "unlimited" then
     bucket.unlimited_until_ms, bucket.was_unlimited = now + QUOTA.memory_ms, true
     bucket.limit, bucket.refused_until_ms = nil, 0
+    patterns[bucket.pattern] = { was_unlimited = true }
   else
     -- The counters do not answer, so calls pass until the next report.
     bucket.unlimited_until_ms, bucket.refused_until_ms = now + QUOTA.report_interval_ms, 0

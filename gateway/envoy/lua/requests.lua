@@ -228,8 +228,23 @@ local function media_type_refusal(content_type)
   }
 end
 
+-- Refuses a body that is too large by its own word, before it comes.
+local function size_refusal(handle, binding)
+  local length = tonumber(handle:headers():get("content-length") or "")
+  if length and length > binding.max_bytes then
+    return {
+      reason = "PAYLOAD_TOO_LARGE",
+      message = string.format("The body has %d bytes; at most %d are taken.", length, binding.max_bytes),
+    }
+  end
+end
+
 -- Reads the body of a call that takes one; without any it holds nothing. Returns it, and why it cannot be read.
 local function read_body_of(handle, binding, values)
+  if binding.is_raw then
+    -- A file: nobody reads it here, and the filter that follows waits for all of it.
+    return nil, size_refusal(handle, binding)
+  end
   local content_type = handle:headers():get("content-type") or ""
   local text = body_text(handle)
   if not text then

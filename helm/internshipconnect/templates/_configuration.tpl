@@ -47,6 +47,7 @@ tls: {folder: /etc/internshipconnect/mesh-tls}
 {{- end }}
 gateway:
   trusted_hops: {{ .Values.gateway.trustedHops }}
+  issuer: {{ .Values.publicUrl | quote }}
   rate_limits: {{ include "ic.address" (dict "root" . "name" "rate-limiter") }}
   cors_origins: {{ .Values.gateway.corsOrigins | toJson }}
   {{- if .Values.gateway.tlsSecret }}
@@ -66,5 +67,11 @@ slot_map: slots.json
 secrets: /etc/internshipconnect/secrets
 {{- if .Values.mesh.mutualTls.enabled }}
 tls: /etc/internshipconnect/mesh-tls
+{{- end }}
+{{- if .Values.stores.tls.secret }}
+stores_tls: /etc/internshipconnect/stores-tls
+{{- end }}
+{{- if .Values.stores.tls.redis }}
+settings: {IC_REDIS_TLS: "true"}
 {{- end }}
 {{- end -}}

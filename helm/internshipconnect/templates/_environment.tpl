@@ -6,6 +6,10 @@
 {{- $env := dict "IC_STACK" $root.Release.Name "IC_GRPC_PORT" $component.grpcPort "IC_OPS_PORT" $component.ports.ops -}}
 {{- if ne $values.logLevel "INFO" }}{{ $_ := set $env "IC_LOG_LEVEL" $values.logLevel }}{{ end -}}
 {{- if $values.mesh.mutualTls.enabled }}{{ $_ := set $env "IC_TLS_FOLDER" "/etc/internshipconnect/mesh-tls" }}{{ end -}}
+{{- if or $component.service (eq $component.name "rate-limiter") -}}
+  {{- if $values.stores.tls.secret }}{{ $_ := set $env "IC_STORES_TLS_FOLDER" "/etc/internshipconnect/stores-tls" }}{{ end -}}
+  {{- if $values.stores.tls.redis }}{{ $_ := set $env "IC_REDIS_TLS" "true" }}{{ end -}}
+{{- end -}}
 {{- if $values.otlp.endpoint -}}
   {{- $_ := set $env "IC_OTLP_ENDPOINT" $values.otlp.endpoint -}}
   {{- if ne (float64 $values.otlp.sampleRatio) 1.0 }}{{ $_ := set $env "IC_TRACE_SAMPLE_RATIO" $values.otlp.sampleRatio }}{{ end -}}
@@ -68,6 +72,9 @@
 {{- $services := (.root.Files.Get "files/components.yaml" | fromYaml).services -}}
 {{- $keys := hasKey $services .name | ternary $table.services dict | deepCopy -}}
 {{- $own := default dict (get $table .name) -}}
-{{- if or (ne .name "notification") .root.Values.smtp.user }}{{ $keys = merge $keys $own }}{{ end -}}
+{{- $user := default dict .root.Values.settings.user -}}
+{{- $logins := dict "notification" .root.Values.smtp.user "user" (get $user "IC_S3_ACCESS_KEY") -}}
+{{- if or (not (hasKey $logins .name)) (get $logins .name) }}{{ $keys = merge $keys $own }}{{ end -}}
+{{- if not .root.Values.secrets.otherDataKeys }}{{ $_ := unset $keys "other-data-keys" }}{{ end -}}
 {{ $keys | toJson }}
 {{- end -}}

@@ -27,6 +27,9 @@ spec:
         {{- if $.Values.mesh.mutualTls.enabled }}
         - {name: mesh-tls, mountPath: /etc/internshipconnect/mesh-tls, readOnly: true}
         {{- end }}
+        {{- if $.Values.stores.tls.secret }}
+        - {name: stores-tls, mountPath: /etc/internshipconnect/stores-tls, readOnly: true}
+        {{- end }}
         {{- if .volume }}
         - {name: data, mountPath: {{ .mountPath }}}
         {{- end }}
@@ -51,6 +54,10 @@ spec:
     {{- if $.Values.mesh.mutualTls.enabled }}
     - name: mesh-tls
       secret: {secretName: {{ include "ic.name" $scope }}-mesh-tls, defaultMode: 0440}
+    {{- end }}
+    {{- with $.Values.stores.tls.secret }}
+    - name: stores-tls
+      secret: {secretName: {{ . }}, defaultMode: 0440}
     {{- end }}
     {{- with .volume }}
     - {{ merge (dict "name" "data") . | toJson }}

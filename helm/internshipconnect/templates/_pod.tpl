@@ -216,6 +216,10 @@ lifecycle:
 - name: mesh-tls
   secret: {secretName: {{ include "ic.name" (dict "root" $root "name" $component.name) }}-mesh-tls, defaultMode: 0440}
 {{- end }}
+{{- if and $root.Values.stores.tls.secret (or $component.service (eq $component.name "rate-limiter")) }}
+- name: stores-tls
+  secret: {secretName: {{ $root.Values.stores.tls.secret }}, defaultMode: 0440}
+{{- end }}
 {{- if and (eq $component.role "gateway") $root.Values.gateway.tlsSecret }}
 - name: tls
   secret: {secretName: {{ $root.Values.gateway.tlsSecret }}, defaultMode: 0440}

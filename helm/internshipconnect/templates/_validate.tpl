@@ -70,6 +70,9 @@
 {{- if not $values.publicUrl -}}
   {{- $problems = append $problems "publicUrl: give the gateway's address as users see it, such as https://api.example.com" -}}
 {{- end -}}
+{{- if and $values.bundledStores.enabled (or $values.stores.tls.secret $values.stores.tls.redis) -}}
+  {{- $problems = append $problems "stores.tls: the stores of bundledStores.enabled have no TLS" -}}
+{{- end -}}
 {{- if not $values.bundledStores.enabled -}}
   {{- if not $values.stores.shards }}{{ $problems = append $problems "stores.shards: name a shard, or set bundledStores.enabled for a look" }}{{ end -}}
   {{- if not $values.stores.redis }}{{ $problems = append $problems "stores.redis: name some nodes of the Redis Cluster" }}{{ end -}}

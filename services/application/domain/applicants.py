@@ -20,6 +20,7 @@ class ApplicantRow:
     submit_time: datetime
     update_time: datetime
     version: int
+    is_student_hidden: bool = False
 
 
 def applicant_row(application: Application) -> ApplicantRow:
@@ -29,10 +30,11 @@ def applicant_row(application: Application) -> ApplicantRow:
         internship_id=application.internship_id,
         company_id=application.company_id,
         student_id=application.student_id,
-        name=application.applicant.name,
-        headline=application.applicant.headline,
+        name=application.shown_name,
+        headline=application.shown_headline,
         state=application.state,
         submit_time=application.submit_time,
         update_time=application.update_time,
         version=application.version,
+        is_student_hidden=application.is_student_hidden,
     )

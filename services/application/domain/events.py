@@ -38,8 +38,19 @@ class RejectionWasDisclosed:
     application: Application
 
 
+@dataclass(frozen=True, slots=True)
+class ApplicationWasAnonymised:
+    """Nothing says any more who the student was."""
+
+    application: Application
+
+
 ApplicationEvent = (
-    ApplicationWasSubmitted | ApplicationWasMoved | AcceptanceWasStarted | RejectionWasDisclosed
+    ApplicationWasSubmitted
+    | ApplicationWasMoved
+    | AcceptanceWasStarted
+    | RejectionWasDisclosed
+    | ApplicationWasAnonymised
 )
 
 
@@ -56,7 +67,10 @@ def with_events(
 
 
 def change_events(before: Application, after: Application) -> tuple[ApplicationEvent, ...]:
-    """Return the events between two versions: a move, the start of an acceptance, a disclosure."""
+    """Return the events between two versions.
+
+    A move, the start of an acceptance, a disclosure, the end of retention.
+    """
     happened: list[ApplicationEvent] = []
     if len(after.history) > len(before.history):
         happened.append(ApplicationWasMoved(before, after))
@@ -64,6 +78,8 @@ def change_events(before: Application, after: Application) -> tuple[ApplicationE
         happened.append(AcceptanceWasStarted(after.id))
     if after.disclosed and not before.disclosed:
         happened.append(RejectionWasDisclosed(after))
+    if after.is_anonymous and not before.is_anonymous:
+        happened.append(ApplicationWasAnonymised(after))
     return tuple(happened)
 
 

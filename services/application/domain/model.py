@@ -82,6 +82,12 @@ UNDECIDED_STATES = (
 )
 """Undecided states: applications in them end when their listing does."""
 
+REVEALING_STATES = frozenset({ApplicationState.INTERVIEW, ApplicationState.OFFERED, ApplicationState.HIRED})
+"""States that end a blind review for good, whatever comes after them."""
+
+LABEL_CHARS: Final = 4
+"""The characters of an application's ID that tell hidden students apart; those at its end are random."""
+
 AWAITING_ANSWER_STATES = frozenset(UNDECIDED_STATES) - {ApplicationState.OFFERED}
 """States in which the student waits for the company, so its promise to answer counts."""
 
@@ -133,12 +139,39 @@ class QuestionAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applicant:
-    """The student when applying; `profile` is the user service's serialized message of the profile."""
+    """The student when applying; `profile` is the user service's serialized message of the profile.
+
+    `blind_headline` and `blind_profile` leave out who the student is; empty unless the company reviews blind.
+    """
 
     name: str
     email: str
     headline: str = ""
     profile: bytes = b""
+    blind_headline: str = ""
+    blind_profile: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentDocument:
+    """A version of a document as it was sent; `kind` is the user service's, such as RESUME."""
+
+    document_id: str
+    version: int
+    kind: str
+    name: str
+    media_type: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class SentDocumentLink:
+    """An address from which a document that was sent can be downloaded for a while."""
+
+    url: str
+    version: int
+    expire_time: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,13 +210,24 @@ class PendingOffer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LegalHold:
+    """An order to keep an application whatever its company's rule says; `placed_by` is a moderator."""
+
+    reason: str
+    place_time: datetime
+    placed_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Application:
     """One student's application for one listing. `version` counts its changes from 1.
 
+    `blind_answers` and `blind_cover_letter` leave out who the student is; empty unless `blind_review`.
     `respond_within` is the listing's promise; None: submitted before it was kept, `respond_by` says it.
     `due_time` is when the system has to act on it next, unless it is moved before. `ended_by` is the version
     of the listing whose end closed it last: once a person has reopened the application, that version does not
-    close it again.
+    close it again. Since `anonymise_time` nothing says who the student was; `holds_documents` says that the
+    user service may still keep the documents that were sent.
     """
 
     id: str
@@ -196,6 +240,10 @@ class Application:
     applicant: Applicant
     answers: tuple[QuestionAnswer, ...] = ()
     cover_letter: str = ""
+    documents: tuple[SentDocument, ...] = ()
+    blind_review: bool = False
+    blind_answers: tuple[QuestionAnswer, ...] = ()
+    blind_cover_letter: str = ""
     state: ApplicationState
     history: tuple[HistoryEntry, ...]
     submit_time: datetime
@@ -211,11 +259,19 @@ class Application:
     ended_by: int = 0
     disclosed: bool = False
     due_time: datetime | None = None
+    legal_hold: LegalHold | None = None
+    anonymise_time: datetime | None = None
+    holds_documents: bool = False
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether nothing says any more who the student was."""
+        return self.anonymise_time is not None
 
     @property
     def is_live(self) -> bool:
         """Whether it prevents the student from applying to the same listing again."""
-        return self.state not in ENDED_STATES
+        return self.state not in ENDED_STATES and not self.is_anonymous
 
     @property
     def previous_state(self) -> ApplicationState:
@@ -226,6 +282,26 @@ class Application:
     def last_entry(self) -> HistoryEntry:
         """The latest move."""
         return self.history[-1]
+
+    @property
+    def is_student_hidden(self) -> bool:
+        """Whether the company reviews blind, and has not invited the student to an interview yet."""
+        return self.blind_review and all(entry.target not in REVEALING_STATES for entry in self.history)
+
+    @property
+    def shown_name(self) -> str:
+        """The name that the company is shown: a label while the student is hidden, or not known any more."""
+        is_nameless = self.is_student_hidden or self.is_anonymous
+        return f"Applicant {self.id[-LABEL_CHARS:]}" if is_nameless else self.applicant.name
+
+    @property
+    def shown_headline(self) -> str:
+        """The headline that the company is shown."""
+        return self.applicant.blind_headline if self.is_student_hidden else self.applicant.headline
+
+    def find_document(self, document_id: str) -> SentDocument | None:
+        """Return the document of that ID that was sent, or None."""
+        return next((each for each in self.documents if each.document_id == document_id), None)
 
     def was_moved_by(self, operation_id: str) -> bool:
         """Return whether the operation of that ID (an idempotency key's) has already moved it."""

@@ -55,15 +55,20 @@ class ListingIntake:
     apply_deadline: datetime | None = None
     questions: tuple[IntakeQuestion, ...] = ()
     respond_within: timedelta | None = None
+    blind_review: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudentSnapshot:
-    """The student as the user service knows them now."""
+    """The student as the user service knows them now.
+
+    `blind_texts` are the texts of which the blind view was asked for, in their order.
+    """
 
     id: str
     applicant: Applicant
     blocked_company_ids: frozenset[str] = frozenset()
+    blind_texts: tuple[str, ...] = ()
 
 
 def submit_application(
@@ -98,6 +103,7 @@ def submit_application(
         applicant=student.applicant,
         answers=given,
         cover_letter=cover_letter,
+        blind_review=listing.blind_review,
         state=ApplicationState.SUBMITTED,
         history=(_submission_entry(student.id, now, operation_id),),
         submit_time=now,
@@ -106,6 +112,23 @@ def submit_application(
         respond_within=respond_within,
     )
     return replace(submitted, due_time=due_time(submitted, policy))
+
+
+def texts_of(application: Application) -> list[str]:
+    """Return what the student has written: the covering letter, then the texts of the answers."""
+    return [application.cover_letter, *(answer.text for answer in application.answers)]
+
+
+def with_blind_view(application: Application, student: StudentSnapshot) -> Application:
+    """Return the application with what a company that reviews blind sees of the student and `texts_of` it."""
+    letter, *texts = student.blind_texts
+    answers = zip(application.answers, texts, strict=True)
+    return replace(
+        application,
+        applicant=student.applicant,
+        blind_cover_letter=letter,
+        blind_answers=tuple(replace(answer, text=text) for answer, text in answers),
+    )
 
 
 def _submission_entry(student_id: str, now: datetime, operation_id: str) -> HistoryEntry:

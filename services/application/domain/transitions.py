@@ -171,7 +171,7 @@ def transitions_for(application: Application, actor: ApplicationActor) -> tuple[
     """Return the actor's rows for the present state, whether or not their guards agree."""
     if actor.kind is ApplicationActorKind.COMPANY and not _may_company_move(application, actor):
         return ()
-    if application.offering is not None:
+    if application.offering is not None or application.is_anonymous:
         return ()
     rules = _TRANSITIONS_BY_SOURCE.get((actor.kind, application.state), ())
     if application.acceptance is not None:

@@ -10,16 +10,18 @@ from chassis.sharding.repository import Repository
 from chassis.sharding.shard import Shard
 from chassis.sharding.shards import Shards
 from services.application.domain.model import Application
+from services.application.domain.retention import first_check_time
 from services.application.mapping import event_message
 from services.application.repository.collections import (
     APPLICATIONS,
     APPLICATIONS_COLLECTION,
     DUE_INDEX,
     ONE_LIVE_APPLICATION_INDEX,
+    RETENTION_INDEX,
     STUDENT_INDEX,
 )
 
-_LIST_PROJECTION = {"applicant.profile": 0}
+_LIST_PROJECTION = {"applicant.profile": 0, "applicant.blind_profile": 0}
 SCATTER_TIMEOUT_S = 5.0
 
 
@@ -50,6 +52,14 @@ class ApplicationRepository(Repository[Application]):
             projection=_LIST_PROJECTION,
         )
 
+    async def list_whole_of_student(
+        self, student_id: str, after_id: str | None, limit: int
+    ) -> list[Application]:
+        """Return the same with the frozen profiles (index `of_student`)."""
+        return await self.page(
+            student_id, {"student_id": student_id}, index=STUDENT_INDEX, after_id=after_id, limit=limit
+        )
+
     async def list_due(self, now: datetime, limit: int) -> list[Application]:
         """Return applications that the system has to act on, at most `limit` of each shard (index `due`)."""
 
@@ -70,6 +80,22 @@ class ApplicationRepository(Repository[Application]):
         result = await self._collection(application.id).update_one(unchanged, change)
         return bool(result.modified_count)
 
+    async def list_to_check_retention(self, now: datetime, limit: int) -> list[Application]:
+        """Return applications whose retention is to be checked, of each shard `limit` (index `retention`)."""
+
+        async def found_on(shard: Shard) -> list[Document]:
+            cursor = shard.db[APPLICATIONS].find({"retention_time": {"$lte": now}}, hint=RETENTION_INDEX)
+            return await cursor.sort("retention_time", 1).limit(limit).to_list()
+
+        found = await self._shards.scatter(found_on, timeout_s=SCATTER_TIMEOUT_S)
+        return [self._from_document(document) for documents in found.results for document in documents]
+
+    async def postpone_retention_check(self, application: Application, until: datetime) -> None:
+        """Check the application's retention again at that time, unless it has been changed since."""
+        unchanged = self._identity(application.id) | {"version": application.version}
+        change = {"$set": {"retention_time": until}}
+        await self._collection(application.id).update_one(unchanged, change, hint="_id_")
+
     async def iterate_without_profiles(self) -> AsyncIterator[list[Application]]:
         """Yield all applications, page by page, without the frozen profiles (index `_id_`)."""
         async for page in self.iterate_pages(_LIST_PROJECTION):
@@ -80,6 +106,9 @@ class ApplicationRepository(Repository[Application]):
         if aggregate.due_time is None:
             # The index of due times is sparse: it holds those only that have one.
             del document["due_time"]
+        if (check_time := first_check_time(aggregate)) is not None:
+            # So does that of checks of retention.
+            document["retention_time"] = check_time
         return document
 
     async def _explain_duplicate(self, aggregate: Application) -> DomainError | None:

@@ -9,9 +9,10 @@ from chassis.clock import Clock
 from chassis.idempotency import IdempotentOperation
 from services.application.domain import moves
 from services.application.domain.events import with_events
+from services.application.domain.looks import SeenPart, look_at
 from services.application.domain.model import Application, ApplicationPolicy, ApplicationState
 from services.application.domain.student_view import student_view
-from services.application.repository import ApplicationRepository
+from services.application.repository import ApplicationLookRepository, ApplicationRepository
 from services.application.service.access import (
     actor_of_principal,
     check_etag,
@@ -29,11 +30,13 @@ class MoveApplications:
     def __init__(
         self,
         repository: ApplicationRepository,
+        looks: ApplicationLookRepository,
         offers: MakeOffers,
         clock: Clock,
         policy: ApplicationPolicy,
     ) -> None:
         self._repository = repository
+        self._looks = looks
         self._offers = offers
         self._clock = clock
         self._policy = policy
@@ -51,6 +54,8 @@ class MoveApplications:
         operation: IdempotentOperation | None = None,
     ) -> Application:
         """Move it for the company; an offer is made only while an opening can be reserved for it.
+
+        The answer shows the applicant, so the move is a look as well: it is stored first.
 
         Raises ILLEGAL_TRANSITION, UNEXPECTED_STATE, STALE_ETAG, INVALID_FIELD, NO_OPENING_LEFT.
         """
@@ -75,7 +80,10 @@ class MoveApplications:
                 operation_id=operation_id(operation),
             )
 
-        moved = await self._apply_once(application_id, principal, operation, step)
+        application = await read_application(self._repository, application_id, principal)
+        look = look_at(application, SeenPart.APPLICATION, principal.id, principal.role, now)
+        await self._looks.record(look)
+        moved = await self._apply_once(application, operation, step)
         return moved if moved.offering is None else await self._offers.finish_offer(moved)
 
     async def withdraw(
@@ -88,7 +96,8 @@ class MoveApplications:
             check_etag(etag, student_view(seen, now).version, seen)
             return moves.withdraw_application(seen, actor, now, self._policy, operation_id(operation))
 
-        return await self._apply_once(application_id, principal, operation, step)
+        application = await read_application(self._repository, application_id, principal)
+        return await self._apply_once(application, operation, step)
 
     async def decline(
         self, application_id: str, principal: Principal, etag: str, operation: IdempotentOperation | None
@@ -100,19 +109,18 @@ class MoveApplications:
             check_etag(etag, student_view(seen, now).version, seen)
             return moves.decline_offer(seen, actor, now, self._policy, operation_id(operation))
 
-        return await self._apply_once(application_id, principal, operation, step)
+        application = await read_application(self._repository, application_id, principal)
+        return await self._apply_once(application, operation, step)
 
     async def _apply_once(
         self,
-        application_id: str,
-        principal: Principal,
+        application: Application,
         operation: IdempotentOperation | None,
         step: ApplicationStep,
     ) -> Application:
         """Take the step unless an interrupted run of this operation has taken it."""
-        application = await read_application(self._repository, application_id, principal)
         decide = with_events(lambda seen: None if _is_done_by(operation, seen) else step(seen))
-        return await self._repository.update(application_id, decide, known=application)
+        return await self._repository.update(application.id, decide, known=application)
 
 
 def _is_offered_by(operation: IdempotentOperation | None, application: Application) -> bool:

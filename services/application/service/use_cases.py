@@ -4,14 +4,21 @@ from dataclasses import dataclass
 
 from chassis.clock import Clock
 from services.application.domain.model import ApplicationPolicy
-from services.application.repository import ApplicantRepository, ApplicationRepository
+from services.application.repository import (
+    ApplicantRepository,
+    ApplicationLookRepository,
+    ApplicationRepository,
+    RetentionRuleRepository,
+)
 from services.application.service.accept_offers import AcceptOffers
 from services.application.service.end_with_listing import EndWithListing
 from services.application.service.list_applicants import ListApplicants
 from services.application.service.make_offers import MakeOffers
+from services.application.service.manage_retention import EndRetention, ManageRetention
 from services.application.service.move_applications import MoveApplications
-from services.application.service.ports import ListingDirectory, StudentDirectory
+from services.application.service.ports import DocumentDirectory, ListingDirectory, StudentDirectory
 from services.application.service.read_applications import ReadApplications
+from services.application.service.settle_documents import SettleDocuments
 from services.application.service.settle_due import SettleDueApplications
 from services.application.service.submit_application import SubmitApplication
 
@@ -27,14 +34,20 @@ class ApplicationUseCases:
     applicants: ListApplicants
     settling: SettleDueApplications
     ending: EndWithListing
+    holds: SettleDocuments
+    retention: ManageRetention
+    ending_retention: EndRetention
 
 
 def build_use_cases(
     repository: ApplicationRepository,
     applicants: ApplicantRepository,
+    looks: ApplicationLookRepository,
+    rules: RetentionRuleRepository,
     *,
     listings: ListingDirectory,
     students: StudentDirectory,
+    documents: DocumentDirectory,
     clock: Clock,
     policy: ApplicationPolicy,
 ) -> ApplicationUseCases:
@@ -42,11 +55,14 @@ def build_use_cases(
     offers = MakeOffers(repository, listings, clock, policy)
     acceptance = AcceptOffers(repository, listings, clock, policy)
     return ApplicationUseCases(
-        submission=SubmitApplication(repository, listings, students, clock, policy),
-        reading=ReadApplications(repository, clock, policy),
-        moving=MoveApplications(repository, offers, clock, policy),
+        submission=SubmitApplication(repository, listings, students, documents, clock=clock, policy=policy),
+        reading=ReadApplications(repository, looks, documents, clock, policy),
+        moving=MoveApplications(repository, looks, offers, clock, policy),
         acceptance=acceptance,
         applicants=ListApplicants(applicants, listings),
         settling=SettleDueApplications(repository, acceptance, offers, clock, policy),
         ending=EndWithListing(repository, applicants, clock, policy),
+        holds=SettleDocuments(repository, documents),
+        retention=ManageRetention(repository, rules, clock),
+        ending_retention=EndRetention(repository, rules, documents, clock),
     )

@@ -9,7 +9,7 @@ import binascii
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -49,16 +49,19 @@ class Device:
         return base64.urlsafe_b64encode(body + _mac(key, owner, body)).decode().rstrip("=")
 
 
-def recognise_device(tokens: Iterable[str], key: bytes, owner: DeviceOwner, now: datetime) -> Device | None:
+def recognise_device(
+    tokens: Iterable[str], keys: Sequence[bytes], owner: DeviceOwner, now: datetime
+) -> Device | None:
     """Return the device whose token of this account is among `tokens`; None for an unknown device."""
-    devices = (_read_device_token(token, key, owner, now) for token in tokens)
+    devices = (_read_device_token(token, keys, owner, now) for token in tokens)
     return next((device for device in devices if device is not None), None)
 
 
-def _read_device_token(token: str, key: bytes, owner: DeviceOwner, now: datetime) -> Device | None:
+def _read_device_token(token: str, keys: Sequence[bytes], owner: DeviceOwner, now: datetime) -> Device | None:
     raw = _decode_base64url(token)
     body, seal = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
-    if len(raw) != _TOKEN_BYTES or not hmac.compare_digest(seal, _mac(key, owner, body)):
+    is_ours = any(hmac.compare_digest(seal, _mac(key, owner, body)) for key in keys)
+    if len(raw) != _TOKEN_BYTES or not is_ours:
         return None
     issued = datetime.fromtimestamp(int.from_bytes(body[_ID_BYTES:], "big"), UTC)
     return Device(body[:_ID_BYTES]) if now < issued + DEVICE_LIFE else None

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.auth.domain.accounts import Account, PendingRegistration
+from services.auth.domain.api_keys import ApiKeyChangeKind
+from services.auth.domain.second_factors import SecondFactorChangeKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,84 @@ class SessionWasCompromised:
 
     user_id: str
     session_id: str
+    device: str
+    area: str
+    start_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordResetWasRequested:
+    """A code for a new password has to be sent; without `code` nothing, as nobody has the address."""
+
+    user_id: str
+    email: str = ""
+    code: str = ""
+    expire_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordWasReplaced:
+    """The account has another password."""
+
+    user_id: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class EmailChangeWasRequested:
+    """A code has to be sent to the address `email`, which a person wants to have.
+
+    Where it is that of another account, `owner_id`, there is no code: the owner is informed.
+    """
+
+    user_id: str
+    email: str
+    code: str
+    expire_time: datetime
+    present_email: str
+    owner_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SecondFactorWasChanged:
+    """A second factor of the account was turned on or off, or a recovery code used."""
+
+    user_id: str
+    email: str
+    change: SecondFactorChangeKind
+
+
+@dataclass(frozen=True, slots=True)
+class EmailWasChanged:
+    """The account has another address."""
+
+    user_id: str
+    former_email: str
+    email: str
+    account_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyWasChanged:
+    """An API key of a company was made or revoked by a member; its owners have to be informed."""
+
+    company_id: str
+    company_name: str
+    key_id: str
+    key_name: str
+    change: ApiKeyChangeKind
+    actor_id: str
+    owner_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityWasChanged:
+    """An identity at another provider signs in to the account from now on, or does not any more."""
+
+    user_id: str
+    email: str
+    provider_name: str
+    is_linked: bool
 
 
 AuthEvent = (
@@ -53,6 +133,13 @@ AuthEvent = (
     | VerificationWasRequested
     | RegistrationWasRepeated
     | SessionWasCompromised
+    | PasswordResetWasRequested
+    | PasswordWasReplaced
+    | EmailChangeWasRequested
+    | EmailWasChanged
+    | SecondFactorWasChanged
+    | ApiKeyWasChanged
+    | IdentityWasChanged
 )
 
 
@@ -65,6 +152,11 @@ def registered_events(before: Account | None, after: Account) -> tuple[AuthEvent
     ):
         return ()
     return (UserWasRegistered(after),)
+
+
+def no_verification_requested(user_id: str, now: datetime) -> VerificationWasRequested:
+    """Return the event of a request for which nothing has to be sent: it takes as long as another one."""
+    return VerificationWasRequested(user_id=user_id, email="", name="", code="", expire_time=now)
 
 
 def verification_requested(

@@ -11,6 +11,8 @@ from enum import StrEnum
 from typing import Final
 
 ACCESS_TOKEN_LIFE: Final = timedelta(minutes=15)
+API_KEY_TOKEN_LIFE: Final = timedelta(minutes=1)
+"""Of the tokens that API keys are exchanged for; several times as long as such a token is given out."""
 _CLOCK_SKEW: Final = timedelta(minutes=5)
 _MAX_LEAD: Final = timedelta(days=1)
 

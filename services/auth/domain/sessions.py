@@ -9,6 +9,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -17,7 +18,9 @@ from typing import Final
 from chassis.aggregates import AggregateChange
 from chassis.errors import domain_error
 from chassis.ids import is_id
+from services.auth.domain.accounts import Account
 from services.auth.domain.events import SessionWasCompromised
+from services.auth.domain.visitor import UNKNOWN_VISITOR, Visitor
 
 MAX_IDLE_LIFE: Final = timedelta(days=30)
 MAX_SESSION_LIFE: Final = timedelta(days=90)
@@ -30,6 +33,10 @@ class EndReason(StrEnum):
     LOGOUT = "LOGOUT"
     TOKEN_REUSED = "TOKEN_REUSED"  # noqa: S105
     PASSWORD_REPLACED = "PASSWORD_REPLACED"  # noqa: S105
+    MEMBERSHIP_ENDED = "MEMBERSHIP_ENDED"
+    ENDED_BY_OWNER = "ENDED_BY_OWNER"
+    PLAN_ENDED = "PLAN_ENDED"
+    ACCOUNT_SUSPENDED = "ACCOUNT_SUSPENDED"
 
 
 class RefreshTokenStatus(StrEnum):
@@ -66,17 +73,17 @@ class RefreshToken:
         return f"{self.session_id}.{base64.urlsafe_b64encode(sealed).decode().rstrip('=')}"
 
     @classmethod
-    def decode(cls, text: str, key: bytes) -> "RefreshToken":
+    def decode(cls, text: str, keys: Sequence[bytes]) -> "RefreshToken":
         """Parse an encoded token.
 
-        Raises INVALID_REFRESH_TOKEN for one that `encode` did not make with this key.
+        Raises INVALID_REFRESH_TOKEN for one that `encode` did not make with one of these keys.
         """
         session_id, _, sealed = text.partition(".")
         raw = _decode_base64url(sealed)
         if not is_id("ses", session_id) or len(raw) != _SECRET_BYTES + _MAC_BYTES:
             raise invalid_refresh_token()
         token = cls(session_id, raw[:_SECRET_BYTES])
-        if not hmac.compare_digest(token._mac(key), raw[_SECRET_BYTES:]):
+        if not any(hmac.compare_digest(token._mac(key), raw[_SECRET_BYTES:]) for key in keys):
             raise invalid_refresh_token()
         return token
 
@@ -86,18 +93,29 @@ class RefreshToken:
 
 @dataclass(frozen=True, slots=True)
 class PresentedRefreshToken:
-    """A genuine token as presented by a client, with its successor and a digest of the client."""
+    """A genuine token as a client presents it, its successor, a digest of the client and its network.
+
+    `other_successors` are those that processes with another key give it.
+    """
 
     token: RefreshToken
     successor: RefreshToken
     client: bytes = b""
+    area: str = ""
+    other_successors: tuple[RefreshToken, ...] = ()
+
+    def find_successor(self, digest: bytes) -> RefreshToken | None:
+        """Return the successor of this digest; None when it is of another token."""
+        successors = (self.successor, *self.other_successors)
+        return next((each for each in successors if hmac.compare_digest(each.digest, digest)), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
     """A sign-in and all refresh tokens that follow from it; `token_digest` is of the current one.
 
-    `client` is a digest of the client that exchanged a token last.
+    `client` is a digest of the client that exchanged a token last, `area` its network. `device` is the user
+    agent that signed in.
     """
 
     id: str
@@ -111,6 +129,18 @@ class Session:
     end_time: datetime | None = None
     end_reason: EndReason | None = None
     client: bytes = b""
+    device: str = ""
+    area: str = ""
+    auth_time: datetime | None = None
+
+    @property
+    def last_auth_time(self) -> datetime:
+        """When the owner signed in, or proved themselves again."""
+        return self.auth_time or self.start_time
+
+    def reauthenticated(self, amr: tuple[str, ...], now: datetime) -> "Session":
+        """Return the session whose owner has proven themselves again by these methods."""
+        return replace(self, amr=amr, auth_time=now)
 
     def check_refresh_token(
         self, presented: PresentedRefreshToken, grace: timedelta, now: datetime
@@ -120,7 +150,7 @@ class Session:
             return RefreshTokenStatus.ENDED
         if hmac.compare_digest(self.token_digest, presented.token.digest):
             return RefreshTokenStatus.CURRENT
-        is_parent = hmac.compare_digest(self.token_digest, presented.successor.digest)
+        is_parent = presented.find_successor(self.token_digest) is not None
         is_same_client = hmac.compare_digest(self.client, presented.client)
         if is_parent and is_same_client and now < self.refresh_time + grace:
             return RefreshTokenStatus.REPEATED
@@ -139,7 +169,9 @@ class Session:
             case RefreshTokenStatus.REPEATED:
                 return None
             case RefreshTokenStatus.REUSED:
-                compromised = SessionWasCompromised(user_id=self.user_id, session_id=self.id)
+                compromised = SessionWasCompromised(
+                    self.user_id, self.id, self.device, self.area, self.start_time
+                )
                 return AggregateChange(self.end(EndReason.TOKEN_REUSED, now), (compromised,))
             case RefreshTokenStatus.ENDED:
                 raise invalid_refresh_token()
@@ -150,6 +182,7 @@ class Session:
             self,
             token_digest=presented.successor.digest,
             client=presented.client,
+            area=presented.area,
             refresh_time=now,
             expire_time=min(now + MAX_IDLE_LIFE, self.start_time + MAX_SESSION_LIFE),
         )
@@ -160,9 +193,15 @@ class Session:
 
 
 def start_session(
-    user_id: str, credential: int, token: RefreshToken, *, amr: tuple[str, ...], now: datetime
+    user_id: str,
+    credential: int,
+    token: RefreshToken,
+    *,
+    amr: tuple[str, ...],
+    now: datetime,
+    visitor: Visitor = UNKNOWN_VISITOR,
 ) -> Session:
-    """Return a session that has just begun with this token."""
+    """Return a session of this visitor that has just begun with this token."""
     return Session(
         id=token.session_id,
         user_id=user_id,
@@ -172,7 +211,20 @@ def start_session(
         start_time=now,
         refresh_time=now,
         expire_time=now + MAX_IDLE_LIFE,
+        device=visitor.program,
+        area=visitor.area,
     )
+
+
+def end_reason(before: Account, after: Account) -> EndReason:
+    """Return why the sessions of an account's earlier credential end with this change."""
+    if before.state is not after.state and not after.can_sign_in:
+        return EndReason.ACCOUNT_SUSPENDED
+    if before.password_hash != after.password_hash:
+        return EndReason.PASSWORD_REPLACED
+    if before.membership_number == after.membership_number and before.team_version == after.team_version:
+        return EndReason.PLAN_ENDED
+    return EndReason.MEMBERSHIP_ENDED
 
 
 def invalid_refresh_token() -> Exception:

@@ -1,14 +1,18 @@
 """Signing in, refreshing and signing out."""
 
 from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Final
 
 from chassis.aggregates import AggregateChange
+from chassis.call_context import SECOND_FACTOR_METHOD
 from chassis.clock import Clock
-from chassis.ids import new_id, slot_of_key
+from chassis.errors import DomainError
 from services.auth.domain.accounts import Account, AccountPlan, invalid_credentials
 from services.auth.domain.addresses import normalise_address
+from services.auth.domain.identities import PROVIDER_METHOD
+from services.auth.domain.second_factors import second_factor_required
 from services.auth.domain.sessions import (
     EndReason,
     PresentedRefreshToken,
@@ -16,15 +20,20 @@ from services.auth.domain.sessions import (
     Session,
     invalid_refresh_token,
 )
+from services.auth.domain.sign_in_policy import SignInStanding
 from services.auth.domain.sign_in_result import SignInResult
 from services.auth.domain.visitor import UNKNOWN_VISITOR, Visitor
 from services.auth.failed_sign_ins import SignInAttempt
 from services.auth.hashing import Argon2Hasher
 from services.auth.repository import AccountRepository, SessionRepository
-from services.auth.service.sign_in_throttle import ReportStanding, SignInThrottle
-from services.auth.service.token_issuer import SessionRevoker, TokenIssuer
+from services.auth.service.record_failures import RecordFailures
+from services.auth.service.second_factor_check import SecondFactorCheck
+from services.auth.service.sign_in_throttle import ReportStanding, SignInOutcome, SignInThrottle
+from services.auth.service.token_issuer import PASSWORD_AMR, SessionRevoker, TokenIssuer
 
 REFRESH_GRACE: Final = timedelta(seconds=10)
+MAX_SIGN_IN_ATTEMPTS: Final = 10
+"""How often a session begins over changes of its account before the caller has to."""
 
 
 class SignIn:
@@ -39,6 +48,8 @@ class SignIn:
         token_issuer: TokenIssuer,
         revocations: SessionRevoker,
         throttle: SignInThrottle,
+        second_factors: SecondFactorCheck,
+        failures: RecordFailures,
         clock: Clock,
         refresh_grace: timedelta = REFRESH_GRACE,
     ) -> None:
@@ -48,6 +59,8 @@ class SignIn:
         self._token_issuer = token_issuer
         self._revocations = revocations
         self._throttle = throttle
+        self._second_factors = second_factors
+        self._failures = failures
         self._clock = clock
         self._refresh_grace = refresh_grace
 
@@ -57,26 +70,120 @@ class SignIn:
         password: str,
         visitor: Visitor = UNKNOWN_VISITOR,
         report: ReportStanding = lambda _: None,
+        *,
+        second_factor: str = "",
     ) -> SignInResult:
         """Begin a session; `report` receives the caller's standing by the policy of failed sign-ins.
 
         An unknown address costs the same reads and the same hash as a wrong password. Raises
-        INVALID_CREDENTIALS for both, ACCOUNT_LOCKED only to a caller with the right password.
+        INVALID_CREDENTIALS for both; only to a caller with the right password ACCOUNT_LOCKED,
+        SECOND_FACTOR_REQUIRED and INVALID_SECOND_FACTOR.
         """
         address = normalise_address(email)
         account = await self._find_account(address)
         attempt = self._attempt(address, account, visitor)
-        async with self._throttle.guard_attempt(attempt, report) as tried:
-            matches = await self._hasher.verify_password(password, account.password_hash if account else None)
-            tried.has_succeeded = account is not None and matches
-        if account is None or not matches:
+        async with self._throttle.guard_attempt(attempt, self._recording(account, report)) as tried:
+            amr = await self._prove(account, password, second_factor, tried)
+        if account is None or amr is None:
             raise invalid_credentials()
-        account.check_may_sign_in()
         if self._hasher.is_outdated(account.password_hash):
             await self._rehash(account, password)
-        session, token = self.begin_session(account)
-        await self._sessions.insert(session)
+        return await self._begin(account, password, visitor, amr)
+
+    async def _begin(
+        self, account: Account, password: str, visitor: Visitor, amr: tuple[str, ...]
+    ) -> SignInResult:
+        """Store a session of an account whose password and factor were proven.
+
+        When a change of the account has ended its sessions since, the password is checked once more: a plan
+        that ended leaves it right, a suspension or another password does not.
+        """
+        for _ in range(MAX_SIGN_IN_ATTEMPTS):
+            session, token = self.begin_session(account, visitor, amr)
+            if await self._sessions.begin(session):
+                return await self.sign_in_result(account, session, token, visitor)
+            account = await self._accounts.get_or_raise(account.id)
+            if not await self._hasher.verify_password(password, account.password_hash):
+                raise invalid_credentials()
+            account.check_may_sign_in()
+            if account.needs_second_factor and SECOND_FACTOR_METHOD not in amr:
+                raise second_factor_required()
+        raise _changing_account()
+
+    async def is_password_of(self, account: Account, password: str, visitor: Visitor) -> bool:
+        """Return whether a password is the account's; a wrong one counts as a failed sign-in.
+
+        Raises RATE_LIMITED, OVERLOADED.
+        """
+        async with self.guard_guess(account, visitor) as tried:
+            tried.has_succeeded = await self._hasher.verify_password(password, account.password_hash)
+        return tried.has_succeeded
+
+    async def prove(
+        self, account: Account, password: str, second_factor: str, visitor: Visitor
+    ) -> tuple[str, ...] | None:
+        """Return the methods by which a caller has proven to own an account; None for a wrong password.
+
+        Raises ACCOUNT_LOCKED, SECOND_FACTOR_REQUIRED, INVALID_SECOND_FACTOR, RATE_LIMITED, OVERLOADED.
+        """
+        async with self.guard_guess(account, visitor) as tried:
+            return await self._prove(account, password, second_factor, tried)
+
+    async def prove_second_factor(
+        self, account: Account, second_factor: str, visitor: Visitor
+    ) -> tuple[str, ...]:
+        """Return the methods of an account whose first factor another provider has proven.
+
+        Raises ACCOUNT_LOCKED, SECOND_FACTOR_REQUIRED, INVALID_SECOND_FACTOR, RATE_LIMITED.
+        """
+        async with self.guard_guess(account, visitor) as tried:
+            methods = await self._second_proof(account, second_factor, tried)
+            tried.has_succeeded = True
+        return (PROVIDER_METHOD, *(each for each in methods if each not in PASSWORD_AMR))
+
+    async def begin_proven(self, account: Account, visitor: Visitor, amr: tuple[str, ...]) -> SignInResult:
+        """Store a session of an account that was proven by these methods.
+
+        Raises OVERLOADED when the account has changed since so that its sessions ended.
+        """
+        session, token = self.begin_session(account, visitor, amr)
+        if not await self._sessions.begin(session):
+            raise _changing_account()
         return await self.sign_in_result(account, session, token, visitor)
+
+    def guard_guess(self, account: Account, visitor: Visitor) -> AbstractAsyncContextManager[SignInOutcome]:
+        """Guard a block that checks a proof of an account's owner; a wrong one is a failed sign-in."""
+        attempt = self._attempt(normalise_address(account.email), account, visitor)
+        return self._throttle.guard_attempt(attempt, self._recording(account, lambda _: None))
+
+    async def _prove(
+        self, account: Account | None, password: str, second_factor: str, tried: SignInOutcome
+    ) -> tuple[str, ...] | None:
+        """Do the same as `prove` in a guarded block; without an account it takes as long, and is None."""
+        matches = await self._hasher.verify_password(password, account.password_hash if account else None)
+        if account is None or not matches:
+            return None
+        amr = await self._second_proof(account, second_factor, tried)
+        tried.has_succeeded = True
+        return amr
+
+    async def _second_proof(
+        self, account: Account, second_factor: str, tried: SignInOutcome
+    ) -> tuple[str, ...]:
+        # Neither a failure nor a success: a success would forget the wrong codes before it.
+        tried.is_undecided = True
+        account.check_may_sign_in()
+        if not account.needs_second_factor:
+            tried.is_undecided = False
+            return PASSWORD_AMR
+        if not second_factor:
+            raise second_factor_required()
+        tried.is_undecided = False
+        return await self._second_factors.use_code(account, second_factor)
+
+    async def forget_failures(self, account: Account, visitor: Visitor) -> None:
+        """Forget the failed sign-ins at an account, as after its owner has chosen another password."""
+        await self._throttle.forget_failures(self._attempt(normalise_address(account.email), None, visitor))
 
     async def refresh(self, refresh_token: str, visitor: Visitor = UNKNOWN_VISITOR) -> SignInResult:
         """Exchange a refresh token for new tokens. Raises INVALID_REFRESH_TOKEN or ACCOUNT_LOCKED.
@@ -84,7 +191,7 @@ class SignIn:
         A token that was exchanged before ends its session: two parties hold it, and nothing shows which of
         them is the owner. Only the client that exchanged it just now gets the same answer again.
         """
-        presented = self._token_issuer.decode_refresh_token(refresh_token, visitor.digest)
+        presented = self._token_issuer.decode_refresh_token(refresh_token, visitor)
         session = await self._exchange_token(presented)
         account = await self._accounts.get(session.user_id)
         if account is None or account.credential != session.credential:
@@ -93,7 +200,9 @@ class SignIn:
         return SignInResult(
             account,
             await self._token_issuer.access_token(account, session),
-            self._token_issuer.encode_refresh_token(presented.successor),
+            self._token_issuer.encode_refresh_token(
+                presented.find_successor(session.token_digest) or presented.successor
+            ),
         )
 
     async def logout(self, session_id: str) -> None:
@@ -101,9 +210,15 @@ class SignIn:
         await self._sessions.end_session(session_id, EndReason.LOGOUT, self._clock.now())
         await self.revoke_sessions([session_id])
 
-    def begin_session(self, account: Account) -> tuple[Session, RefreshToken]:
-        """Return a session that begins now, not stored yet, and its first refresh token."""
-        return self._token_issuer.start_session(account)
+    def begin_session(
+        self, account: Account, visitor: Visitor, amr: tuple[str, ...] = PASSWORD_AMR
+    ) -> tuple[Session, RefreshToken]:
+        """Return a visitor's session that begins now, not stored yet, and its first refresh token."""
+        return self._token_issuer.start_session(account, visitor, amr)
+
+    async def renewed_access(self, account: Account, session: Session) -> SignInResult:
+        """Return the answer with a new access token of a session, whose refresh token stays."""
+        return SignInResult(account, await self._token_issuer.access_token(account, session), "")
 
     async def revoke_sessions(self, session_ids: Iterable[str]) -> None:
         """Revoke the access tokens of ended sessions."""
@@ -120,14 +235,24 @@ class SignIn:
             self._token_issuer.device_token(account, visitor.device_tokens),
         )
 
+    def _recording(self, account: Account | None, report: ReportStanding) -> ReportStanding:
+        """Return `report`, which also has it recorded that no more failures are left at an account."""
+
+        def report_and_record(standing: SignInStanding) -> None:
+            report(standing)
+            if account is not None and standing.wait_s:
+                self._failures.note_spent(account.id, standing.own.limit)
+
+        return report_and_record
+
     def _attempt(self, address: str, account: Account | None, visitor: Visitor) -> SignInAttempt:
         device = self._token_issuer.recognise_device(account, visitor.device_tokens) if account else None
-        plan = account.plan if account else AccountPlan.FREE
+        plan = account.effective_plan if account else AccountPlan.FREE
         return SignInAttempt(address, device.name if device else "", visitor.client, plan)
 
     async def _find_account(self, address: str) -> Account | None:
-        user_id = await self._accounts.find_user_id(address)
-        return await self._accounts.get(user_id or new_id("usr", slot_of_key(address)))
+        account = await self._accounts.get(await self._accounts.find_user_id_or_spare(address))
+        return account if account and account.holds(address) else None
 
     async def _rehash(self, account: Account, password: str) -> None:
         renewed = await self._hasher.rehash_password(password)
@@ -146,3 +271,9 @@ class SignIn:
             await self.revoke_sessions([presented.token.session_id])
             raise invalid_refresh_token()
         return session
+
+
+def _changing_account() -> DomainError:
+    return DomainError(
+        "OVERLOADED", "The account is being changed; try again in a moment.", retry_after_s=1.0
+    )

@@ -15,15 +15,18 @@ from services.auth.failed_sign_ins import FailedSignInCounter, SignInAttempt
 MAX_CONCURRENT_TRIES: Final = 4
 """Attempts at one account by one device, or by unknown ones, in one process, which are not counted yet."""
 
+_WRONG_CODE: Final = "INVALID_SECOND_FACTOR"
+
 ReportStanding = Callable[[SignInStanding], None]
 """Reports the caller's standing to the caller."""
 
 
 @dataclass(slots=True)
 class SignInOutcome:
-    """The outcome of an attempt; it has failed unless it is marked as successful."""
+    """The outcome of an attempt; it has failed unless it is marked as successful, or as undecided."""
 
     has_succeeded: bool = False
+    is_undecided: bool = False
 
 
 class SignInThrottle:
@@ -38,9 +41,10 @@ class SignInThrottle:
     async def guard_attempt(
         self, attempt: SignInAttempt, report: ReportStanding
     ) -> AsyncIterator[SignInOutcome]:
-        """Guard the block that tries a password. Raises RATE_LIMITED before it when the caller has to wait.
+        """Guard the block that tries a proof. Raises RATE_LIMITED before it when the caller has to wait.
 
-        The block sets whether it was right; an attempt that is interrupted, as by overload, is not counted.
+        The block sets whether it was right, or raises INVALID_SECOND_FACTOR. An attempt that ends by another
+        error, as by overload, is not counted.
         """
         async with self._locks.hold(f"{next(self._lanes)}:{attempt.device}:{attempt.address}"):
             before = await self._failures.get_standing(attempt)
@@ -48,8 +52,18 @@ class SignInThrottle:
                 report(before)
                 raise _rate_limited_error(before.wait_s)
             tried = SignInOutcome()
-            yield tried
-            report(await self._settle(attempt, before, tried))
+            try:
+                yield tried
+            except DomainError as refused:
+                if refused.reason == _WRONG_CODE:
+                    report(await self._failures.count_failure(attempt))
+                raise
+            if not tried.is_undecided:
+                report(await self._settle(attempt, before, tried))
+
+    async def forget_failures(self, attempt: SignInAttempt) -> None:
+        """Forget the failures at an account by unknown devices."""
+        await self._failures.reset_failures(attempt)
 
     async def _settle(
         self, attempt: SignInAttempt, before: SignInStanding, tried: SignInOutcome

@@ -178,6 +178,7 @@ class Posting:
     documents_required: tuple[str, ...] = ()
     respond_within_days: int = 0
     external_id: str = ""
+    blind_review: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,7 +36,7 @@ class CompanyTrustState(StrEnum):
 
 UNREVIEWED_FIELDS: Final = (
     *("openings", "apply_open_time", "apply_deadline", "apply_deadline_zone", "apply_deadline_date"),
-    *("respond_within_days", "external_id"),
+    *("respond_within_days", "external_id", "blind_review"),
 )
 """The fields of a public listing that a company may change without another review."""
 

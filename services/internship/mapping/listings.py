@@ -58,6 +58,7 @@ WRITABLE_FIELDS = (
     "documents_required",
     "respond_within_days",
     "external_id",
+    "blind_review",
 )
 """The fields of an internship that its company may change."""
 
@@ -137,6 +138,7 @@ def intake_to_message(listing: Listing, now: datetime) -> pb.Intake:
         apply_deadline=timestamp_message(posting.apply_deadline),
         questions=[_question_to_message(question) for question in posting.questions],
         respond_within_days=posting.respond_within_days,
+        blind_review=posting.blind_review,
     )
 
 
@@ -166,6 +168,7 @@ def posting_to_message(posting: Posting) -> pb.Internship:
         documents_required=posting.documents_required,
         respond_within_days=posting.respond_within_days,
         external_id=posting.external_id,
+        blind_review=posting.blind_review,
     )
 
 
@@ -257,6 +260,7 @@ def posting_from_message(message: pb.Internship) -> Posting:
         documents_required=_stripped_texts(message.documents_required),
         respond_within_days=message.respond_within_days,
         external_id=message.external_id.strip(),
+        blind_review=message.blind_review,
     )
     return with_utc_deadline(with_deadline(posting))
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from chassis.aggregates import BatchRead
 from chassis.call_context import Principal
+from chassis.errors import permission_denied
 from services.internship.domain.model import PUBLIC_STATES, Listing, ListingState, listing_not_found
 from services.internship.repository.listings import ListingRepository
 from services.internship.service.manage_listings import is_member
@@ -47,7 +48,12 @@ class ReadListings:
     async def list_of_company(
         self, principal: Principal, states: Sequence[ListingState], before: str | None, limit: int
     ) -> tuple[list[Listing], bool]:
-        """Return the company's listings older than `before`, newest first, and whether more exist."""
+        """Return the company's listings older than `before`, newest first, and whether more exist.
+
+        Raises PERMISSION_DENIED for an account that belongs to no company.
+        """
+        if not principal.org:
+            raise permission_denied("This account belongs to no company.")
         found = await self.listings.list_of_company(
             principal.org, states=states, before=before, limit=limit + 1
         )

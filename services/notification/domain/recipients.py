@@ -18,7 +18,8 @@ class Addressee:
 class Recipient:
     """A person who may be notified; `email` is empty until the registration has been received.
 
-    `registration_locale` counts as long as the profile names no language, which is `locale`.
+    `registration_locale` counts as long as the profile names no language, which is `locale`. `email_version`
+    is that of the account that changed its address to `email`; 0: it is the address of the registration.
     """
 
     id: str
@@ -29,6 +30,7 @@ class Recipient:
     time_zone: str = ""
     company_id: str = ""
     profile_time: datetime | None = None
+    email_version: int = 0
     version: int = 0
 
     @property
@@ -46,11 +48,17 @@ class Recipient:
         known_name = self.name if self.profile_time and self.name else name
         return replace(
             self,
-            email=email,
+            email=self.email if self.email_version else email,
             name=known_name,
             company_id=company_id,
             registration_locale=locale or self.registration_locale,
         )
+
+    def with_email(self, email: str, account_version: int) -> "Recipient":
+        """Return it with the address of a version of the account, unless that of a later one is known."""
+        if account_version <= self.email_version:
+            return self
+        return replace(self, email=email, email_version=account_version)
 
     def with_profile(self, *, name: str, locale: str, time_zone: str, at: datetime) -> "Recipient":
         """Return it with a changed profile, unless a later change was applied before."""

@@ -21,8 +21,22 @@ class UpdateRecipients:
             return recipient.with_registration(email=email, name=name, company_id=company_id, locale=locale)
 
         if company_id:
-            await self._repository.add_company_member(company_id, user_id)
+            await self._repository.set_company_member(company_id, user_id, is_member=True)
         await self._repository.update_recipient(user_id, change)
+
+    async def record_membership(
+        self, company_id: str, user_id: str, *, is_member: bool, team_version: int
+    ) -> None:
+        """Add or remove a member of a company, unless a later change of the member is known."""
+        await self._repository.set_company_member(
+            company_id, user_id, is_member=is_member, team_version=team_version
+        )
+
+    async def record_email(self, user_id: str, email: str, account_version: int) -> None:
+        """Store another address of an account."""
+        await self._repository.update_recipient(
+            user_id, lambda recipient: recipient.with_email(email, account_version)
+        )
 
     async def record_profile(
         self, user_id: str, *, name: str, locale: str, time_zone: str, at: datetime

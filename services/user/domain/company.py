@@ -12,7 +12,7 @@ from services.user.domain.profile import Location, location_violations
 
 
 class CompanyState(StrEnum):
-    """The state of a company's verification by moderators. Proving a domain is not implemented yet."""
+    """The state of a company's verification, by moderators or by a proof: see `verification.py`."""
 
     UNSPECIFIED = "UNSPECIFIED"
     UNVERIFIED = "UNVERIFIED"
@@ -24,7 +24,10 @@ class CompanyState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A moderator's decision on a company: moderator, time and reason."""
+    """A moderator's decision on a company: moderator, time and reason.
+
+    A proof of the company's domain is one as well, without a moderator and with the proof as its reason.
+    """
 
     time: datetime
     moderator: str
@@ -35,6 +38,31 @@ class Judgement:
 
 MAX_JUDGEMENTS: Final = 50
 """The latest decisions that a company's page keeps."""
+_DISTRUSTED: Final = frozenset({CompanyState.UNVERIFIED, CompanyState.REJECTED})
+
+
+class VerificationMethod(StrEnum):
+    """How a company proves that a domain is its own."""
+
+    DNS = "DNS"
+    WORK_ADDRESS = "WORK_ADDRESS"
+
+
+@dataclass(frozen=True, slots=True)
+class DomainVerification:
+    """A request to verify a company by its domain, which is in A-labels.
+
+    `token` is what a TXT record of the domain has to hold; it is no secret. `problem` is what was missing at
+    `check_time`.
+    """
+
+    domain: str
+    method: VerificationMethod
+    token: str
+    request_time: datetime
+    expire_time: datetime
+    check_time: datetime | None = None
+    problem: str = ""
 
 
 class CompanySize(StrEnum):
@@ -61,14 +89,20 @@ class Company:
     update_time: datetime | None = None
     version: int = 0
     judgements: tuple[Judgement, ...] = ()
+    verification: DomainVerification | None = None
+    verified_domain: str = ""
 
     def with_state(self, state: CompanyState, moderator: str, reason: str, now: datetime) -> "Company":
-        """Return the company in the state that a moderator decided; the same one when it has that state."""
+        """Return the company in the state that was decided; the same one when it has that state.
+
+        A company that is not, or no longer, trusted has to prove its domain from the beginning.
+        """
         if state is self.state:
             return self
         judgement = Judgement(now, moderator, self.state, state, reason)
         kept = (*self.judgements, judgement)[-MAX_JUDGEMENTS:]
-        return replace(self, state=state, judgements=kept)
+        decided = replace(self, state=state, judgements=kept)
+        return replace(decided, verification=None, verified_domain="") if state in _DISTRUSTED else decided
 
     def with_next_version(self, now: datetime) -> "Company":
         """Return the next version, at this time."""

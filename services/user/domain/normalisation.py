@@ -1,4 +1,4 @@
-"""Canonical spellings: levels, partial dates, language tags, time zones."""
+"""Canonical spellings: levels, partial dates, language tags, time zones, IDs of skills."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import available_timezones
 
 from chassis.errors import Violation
+from services.user.domain.skills import with_skill_id
 
 if TYPE_CHECKING:
     from services.user.domain.profile import Education, Experience, Language, Profile, Student
 
 LANGUAGE_LEVELS: Final = ("A1", "A2", "B1", "B2", "C1", "C2", "native")
 _ALSO_NATIVE: Final = frozenset({"native speaker", "mother tongue", "muttersprache", "first language"})
-_DATE: Final = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?")
+_DATE: Final = re.compile(r"([12][0-9]{3})(?:-([0-9]{2})(?:-([0-9]{2}))?)?")
+"""Years from 1000 to 2999, as JSON Resume has them."""
 _TAG_PARTS: Final = re.compile("[_-]")
 
 
@@ -23,7 +25,11 @@ def normalise_profile(profile: "Profile") -> "Profile":
     """Return the profile with values of one meaning in one spelling."""
     student = profile.student
     if student is not None:
-        student = replace(student, languages=tuple(map(_normalise_language, student.languages)))
+        student = replace(
+            student,
+            languages=tuple(map(_normalise_language, student.languages)),
+            skills=tuple(map(with_skill_id, student.skills)),
+        )
     return replace(
         profile,
         locale=_normalise_locale(profile.locale),

@@ -2,14 +2,19 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from functools import cache
+from typing import Final
 from zoneinfo import available_timezones
 
-from chassis.errors import Violation
+from chassis.errors import Violation, domain_error
 from chassis.text import fold_for_comparison, is_blank
 from services.user.domain.normalisation import format_violations
+from services.user.domain.skills import skill_id_violations
+
+MAX_CLAIM_AGE: Final = timedelta(minutes=1)
+"""Much longer than the deadline of the call that claims a company and then joins it."""
 
 
 class ProfileKind(StrEnum):
@@ -61,8 +66,11 @@ class ProfileLink:
 
 @dataclass(frozen=True, slots=True)
 class Skill:
+    """A skill; `id` is that of the taxonomy, empty for any other text."""
+
     name: str
     level: SkillLevel = SkillLevel.UNSPECIFIED
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +138,7 @@ class Preferences:
 
 @dataclass(frozen=True, slots=True)
 class Student:
-    """The student's part of a profile."""
+    """The student's part of a profile. `open_to_work` is None for students who have not said."""
 
     headline: str = ""
     summary: str = ""
@@ -147,6 +155,7 @@ class Student:
     preferences: Preferences | None = None
     visibility: Visibility = Visibility.WHEN_I_APPLY
     blocked_company_ids: tuple[str, ...] = ()
+    open_to_work: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +177,10 @@ class Profile:
 
     `account_version` is that of its registration; None before it has been received: such a profile holds the
     access token's data and the fields that its owner has filled in since.
+
+    `company_id` is the company to which the person belongs, so that nobody joins two at once. It is claimed
+    before the person is a member; `claim_time` is set until the membership is confirmed. `membership_number`
+    counts the person's memberships, from 0 for that of the registration.
     """
 
     id: str
@@ -183,6 +196,8 @@ class Profile:
     create_time: datetime | None = None
     update_time: datetime | None = None
     version: int = 0
+    membership_number: int = 0
+    claim_time: datetime | None = None
 
     def with_next_version(self, now: datetime) -> "Profile":
         """Return the next version, at this time."""
@@ -205,7 +220,8 @@ class Profile:
             name=name,
             email=account.email,
             kind=account.kind,
-            company_id=account.company_id,
+            # A membership that the person accepted is newer than any registration.
+            company_id=self.company_id if self.membership_number else account.company_id,
             account_version=account.account_version,
             email_verified=known.email_verified or account.email_verified,
         ).with_student_part()
@@ -217,7 +233,44 @@ class Profile:
             email_verified=self.email_verified,
             create_time=self.create_time,
             version=self.version,
+            membership_number=self.membership_number,
+            claim_time=self.claim_time,
         )
+
+    def has_stale_claim(self, now: datetime) -> bool:
+        """Return whether the claim of a company was not confirmed in the time that joining takes."""
+        return self.claim_time is not None and now - self.claim_time > MAX_CLAIM_AGE
+
+    def with_company_claim(self, company_id: str, now: datetime) -> "Profile":
+        """Return the profile that claims a company for a new membership; the same if it is claimed already.
+
+        Raises ALREADY_IN_COMPANY.
+        """
+        if self.company_id == company_id:
+            return self
+        if self.company_id:
+            raise domain_error("ALREADY_IN_COMPANY", "This account belongs to another company.")
+        number = self.membership_number + 1
+        return replace(self, company_id=company_id, membership_number=number, claim_time=now)
+
+    def with_confirmed_membership(self, company_id: str, number: int) -> "Profile":
+        """Return the profile whose claim has become a membership; the same for any other claim."""
+        if self.claim_time is None or (self.company_id, self.membership_number) != (company_id, number):
+            return self
+        return replace(self, claim_time=None)
+
+    def without_membership(self, company_id: str, number: int) -> "Profile":
+        """Return the profile after the end of a membership; the same if a later one has begun."""
+        if (self.company_id, self.membership_number) != (company_id, number):
+            return self
+        # The next number, so that the company of a late registration does not come back.
+        return replace(self, company_id="", membership_number=number + 1, claim_time=None)
+
+    def with_email(self, email: str, account_version: int) -> "Profile":
+        """Return the profile with the address of a version of the account, unless a later one is known."""
+        if self.account_version is not None and account_version <= self.account_version:
+            return self
+        return replace(self, email=email, account_version=account_version)
 
     def with_verified_email(self) -> "Profile":
         """Return the profile after its address was verified."""
@@ -249,6 +302,7 @@ def _profile_violations(before: Profile, after: Profile) -> Iterator[Violation]:
         yield Violation("student", "only a student has one")
     elif after.student:
         yield from _student_violations(after.student)
+        yield from skill_id_violations(before.student.skills if before.student else (), after.student.skills)
 
 
 def _student_violations(student: Student) -> Iterator[Violation]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
+from chassis.errors import Violation
 from chassis.search.gazetteer import Gazetteer, GazetteerEntry
 from chassis.search.query_parser import ParsedQuery
 from chassis.search.query_segmentation import QueryGrammar
@@ -13,12 +14,21 @@ from chassis.search.synonyms import find_synonym_terms
 from chassis.search.text_analysis import index_terms, name_key
 from chassis.search.totals import NO_TOTAL, TotalEstimate
 from services.user.domain.profile import Education, Location, Profile, ProfileKind, Skill, Student, Visibility
+from services.user.domain.schools import is_student_verified
+from services.user.domain.skills import skill_key, skill_names, wanted_skill_key
+from services.user.domain.studies import (
+    MonthWindow,
+    field_alternatives,
+    field_terms,
+    graduation_months,
+    school_words,
+)
 
 MAX_WORDS_PER_STUDENT: Final = 500
 """Different words of one student in the index."""
 MAX_NAMESAKES: Final = 20
 """Cities of one name that a filter by city includes."""
-STUDENT_ENTRY_FORMAT: Final = 2
+STUDENT_ENTRY_FORMAT: Final = 3
 """The format of stored entries; `ProfileRepository.upgrade_outdated_entries` replaces others."""
 
 SKILL_WEIGHT, HEADLINE_WEIGHT, FIELD_WEIGHT, PLACE_WEIGHT, TEXT_WEIGHT = 100, 40, 12, 8, 2
@@ -46,7 +56,8 @@ WORDLESS: Final = -1
 class StudentEntry:
     """A student in the index: the card that recruiters see, and the searchable data.
 
-    `impacts` is the weight of each of the `words`.
+    `impacts` is the weight of each of the `words`; `graduation_first` and `graduation_last` bound the end of
+    the studies, in months since the year 0. What an older format lacks has a default.
     """
 
     id: str
@@ -62,13 +73,20 @@ class StudentEntry:
     blocked_company_ids: tuple[str, ...]
     impacts: dict[str, int]
     format: int = STUDENT_ENTRY_FORMAT
+    open_to_work: bool = False
+    student_verified: bool = False
+    school_words: tuple[str, ...] = ()
+    field_terms: tuple[str, ...] = ()
+    graduation_first: int | None = None
+    graduation_last: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StudentQuery:
-    """Students with these words and skills, in this place, who have not blocked the company.
+    """Students with these words, skills and studies, in this place, who have not blocked the company.
 
-    At least `min_words` words have to match; None: all required ones.
+    At least `min_words` words have to match; None: all required ones. Of `field_terms` one alternative has to
+    match, with all of its terms.
     """
 
     company_id: str
@@ -77,6 +95,9 @@ class StudentQuery:
     city_keys: tuple[str, ...] = ()
     country: str = ""
     min_words: int | None = None
+    school_words: tuple[str, ...] = ()
+    field_terms: tuple[tuple[str, ...], ...] = ()
+    graduation: MonthWindow | None = None
 
 
 StudentSortKey = tuple[int, str]
@@ -116,6 +137,10 @@ class StudentSearchRequest:
     city: str
     country: str
     is_literal: bool
+    school: str = ""
+    field_of_study: str = ""
+    graduation: MonthWindow | None = None
+    is_blind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,34 +162,63 @@ def build_student_query(
     skills: Iterable[str] = (),
     city: str = "",
     country: str = "",
+    school: str = "",
+    field_of_study: str = "",
+    graduation: MonthWindow | None = None,
 ) -> StudentQuery:
     """Return the query for a recruiter's text."""
     return StudentQuery(
         company_id=company_id,
         reading=reading,
-        skill_keys=tuple(dict.fromkeys(name_key(skill) for skill in skills)),
+        skill_keys=tuple(dict.fromkeys(map(wanted_skill_key, skills))),
         city_keys=_city_keys(city, country, places),
         country=country,
+        school_words=school_words([school]),
+        field_terms=field_alternatives(field_of_study),
+        graduation=graduation,
     )
 
 
-def build_student_entry(profile: Profile, places: Gazetteer) -> StudentEntry | None:
-    """Return the person's index entry; None when recruiters may not find them."""
+def check_student_request(request: StudentSearchRequest) -> tuple[Violation, ...]:
+    """Return the violations of a search, beyond the contract's rules."""
+    found = []
+    if request.graduation and request.graduation.first > request.graduation.last:
+        found.append(Violation("graduationTo", "is before graduationFrom"))
+    if request.is_blind and request.school:
+        found.append(Violation("school", "cannot be asked for where schools are hidden"))
+    return tuple(found)
+
+
+def may_be_found(profile: Profile) -> bool:
+    """Return whether recruiters may find the person, and open the profile."""
     student = profile.student
-    may_be_found = (
+    return (
         profile.kind is ProfileKind.STUDENT
         and profile.email_verified
         and profile.account_version is not None
         and student is not None
         and student.visibility is Visibility.RECRUITERS
+        and student.open_to_work is not False
     )
-    return _build_entry(profile, student, places) if may_be_found and student else None
+
+
+def may_be_seen_by(profile: Profile, company_id: str) -> bool:
+    """Return whether members of a verified company may find the person, and open the profile."""
+    blocked = profile.student.blocked_company_ids if profile.student else ()
+    return may_be_found(profile) and company_id not in blocked
+
+
+def build_student_entry(profile: Profile, places: Gazetteer) -> StudentEntry | None:
+    """Return the person's index entry; None when recruiters may not find them."""
+    student = profile.student
+    return _build_entry(profile, student, places) if student and may_be_found(profile) else None
 
 
 def _build_entry(profile: Profile, student: Student, places: Gazetteer) -> StudentEntry:
     where = student.location or Location()
     city = places.locate(where.city, where.region, where.country) if where.city else None
-    impacts = _impacts(student, where, city, places)
+    impacts, studies = _impacts(student, where, city, places), student.education
+    graduation = graduation_months(each.end for each in studies)
     return StudentEntry(
         id=profile.id,
         name=profile.name,
@@ -173,11 +227,17 @@ def _build_entry(profile: Profile, student: Student, places: Gazetteer) -> Stude
         skills=student.skills,
         education=student.education,
         words=tuple(impacts),
-        skill_keys=tuple(name_key(skill.name) for skill in student.skills),
+        skill_keys=tuple(dict.fromkeys(map(skill_key, student.skills))),
         city_key=city.term if city else name_key(where.city),
         country=where.country,
         blocked_company_ids=student.blocked_company_ids,
         impacts=impacts,
+        open_to_work=student.open_to_work is True,
+        student_verified=is_student_verified(profile),
+        school_words=school_words(each.institution for each in studies),
+        field_terms=field_terms(each.area for each in studies),
+        graduation_first=graduation.first if graduation else None,
+        graduation_last=graduation.last if graduation else None,
     )
 
 
@@ -189,7 +249,7 @@ def _impacts(
     lands = places.containing_terms(city, where.country)
     impacts = Counter(dict.fromkeys([city.term, *lands] if city else lands, PLACE_WEIGHT))
     for weight, texts in (
-        (SKILL_WEIGHT, [skill.name for skill in student.skills]),
+        (SKILL_WEIGHT, [name for skill in student.skills for name in skill_names(skill)]),
         (HEADLINE_WEIGHT, [student.headline]),
         (FIELD_WEIGHT, [*(each.area for each in student.education), *_wanted_fields(student)]),
         (PLACE_WEIGHT, [where.city, where.region, city.name if city else "", state]),

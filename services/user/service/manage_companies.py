@@ -21,8 +21,8 @@ class CompanyPageCache(Protocol):
 
 
 HOW_TO_BE_VERIFIED: Final = (
-    "Only members of a verified company find students. Fill in your company's page with its web address and "
-    "ask the people who run this service to verify it; a person looks at it."
+    "Only members of a verified company find students. Prove that your company's domain is its own, or ask "
+    "the people who run this service to verify it."
 )
 
 
@@ -97,13 +97,14 @@ class ManageCompanies:
         """Return companies in a state, or all, in order of ID, from all shards (`by_state`, `_id_`)."""
         return await self._repository.list_in_state(state, after=after, limit=limit)
 
-    async def require_verified(self, principal: Principal) -> None:
-        """Raise COMPANY_NOT_VERIFIED, or COMPANY_SUSPENDED, unless the caller's company is verified."""
+    async def require_verified(self, principal: Principal) -> Company:
+        """Return the caller's company. Raises COMPANY_NOT_VERIFIED or COMPANY_SUSPENDED for any other."""
         company = await self.get_own_company(principal)
         if company.state is CompanyState.SUSPENDED:
             raise DomainError("COMPANY_SUSPENDED", f"The company {company.name} is suspended.")
         if company.state is not CompanyState.VERIFIED:
             raise DomainError("COMPANY_NOT_VERIFIED", HOW_TO_BE_VERIFIED)
+        return company
 
     def _update(self, before: Company, after: Company) -> AggregateChange[Company] | None:
         if after == before:

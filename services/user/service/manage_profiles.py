@@ -37,15 +37,26 @@ class ManageProfiles:
         """Change the caller's profile. Raises STALE_ETAG, or INVALID_FIELD with all violations."""
 
         def decide(found: Profile | None) -> AggregateChange[Profile] | None:
-            before = found or _profile_of_token(principal)
-            if expected_etag and expected_etag != format_etag(before.version):
-                raise stale_etag("profile", principal.id)
-            edited = normalise_profile(edit(before))
-            if violations := check_profile(before, edited):
-                raise invalid_argument(*violations)
-            return self._update(before, edited.with_student_part())
+            return self.decide_update(principal, found, edit, expected_etag=expected_etag)
 
         return await self._repository.upsert(principal.id, decide) or _profile_of_token(principal)
+
+    def decide_update(
+        self,
+        principal: Principal,
+        found: Profile | None,
+        edit: Callable[[Profile], Profile],
+        *,
+        expected_etag: str,
+    ) -> AggregateChange[Profile] | None:
+        """Return the change of the caller's profile by their own edit. Raises as `update`."""
+        before = found or _profile_of_token(principal)
+        if expected_etag and expected_etag != format_etag(before.version):
+            raise stale_etag("profile", principal.id)
+        edited = normalise_profile(edit(before))
+        if violations := check_profile(before, edited):
+            raise invalid_argument(*violations)
+        return self._update(before, edited.with_student_part())
 
     async def record_registration(self, account: RegisteredAccount, handling: IncomingEvent) -> None:
         """Store the account of a registration."""
@@ -70,6 +81,21 @@ class ManageProfiles:
             if found is None:
                 raise unavailable(f"The profile of {user_id}")
             return AggregateChange(found.with_verified_email().with_next_version(self._clock.now()))
+
+        await self._repository.upsert(user_id, decide, handling=handling)
+
+    async def record_email(
+        self, user_id: str, email: str, account_version: int, handling: IncomingEvent
+    ) -> None:
+        """Store another address of an account.
+
+        Raises UNAVAILABLE while the registration has not been received, so that the event is retried.
+        """
+
+        def decide(found: Profile | None) -> AggregateChange[Profile] | None:
+            if found is None or found.account_version is None:
+                raise unavailable(f"The profile of {user_id}")
+            return self._update(found, found.with_email(email, account_version))
 
         await self._repository.upsert(user_id, decide, handling=handling)
 

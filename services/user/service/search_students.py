@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from chassis.errors import DomainError
+from chassis.errors import DomainError, invalid_argument
 from chassis.observability.logging import get_logger
 from chassis.search.gazetteer import Gazetteer
 from chassis.search.query_parser import ParsedQuery, QueryParser
 from chassis.search.totals import TotalEstimate
 from chassis.search.vocabulary import Vocabulary
 from services.user.domain import StudentQuery, build_student_query
+from services.user.domain.blind_view import blind_entry
 from services.user.domain.search import (
     NO_WORDS,
     STUDENT_GRAMMAR,
@@ -21,6 +22,7 @@ from services.user.domain.search import (
     StudentPageCursor,
     StudentSearchPage,
     StudentSearchRequest,
+    check_student_request,
 )
 from services.user.repository import ProfileRepository
 
@@ -53,7 +55,20 @@ class SearchStudents:
     async def search(
         self, request: StudentSearchRequest, position: StudentPageCursor | None, limit: int
     ) -> StudentSearchPage:
-        """Return a page of students with all words, or with most of them if none has all."""
+        """Return a page of students with all words, or with most of them if none has all.
+
+        In a blind search the page holds what a blind view shows. Raises INVALID_FIELD with all violations.
+        """
+        if violations := check_student_request(request):
+            raise invalid_argument(*violations)
+        found = await self._search(request, position, limit)
+        if not request.is_blind:
+            return found
+        return replace(found, page=replace(found.page, entries=list(map(blind_entry, found.page.entries))))
+
+    async def _search(
+        self, request: StudentSearchRequest, position: StudentPageCursor | None, limit: int
+    ) -> StudentSearchPage:
         taken = {"city": request.city, "country": request.country}
         reading = QueryParser(STUDENT_GRAMMAR, self._vocabulary, self._places).parse(
             request.text,
@@ -70,6 +85,9 @@ class SearchStudents:
             skills=request.skills,
             city=request.city,
             country=request.country,
+            school=request.school,
+            field_of_study=request.field_of_study,
+            graduation=request.graduation,
         )
         page = await self._first_page_with_students(query, position, limit)
         is_corrected = page.page.entries and page.min_words != WORDLESS

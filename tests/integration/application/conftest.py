@@ -10,7 +10,8 @@ from chassis.sharding.shards import Shards
 from chassis.sharding.slot_map import SlotMap
 from services.application.repository import COLLECTIONS
 from tests.integration.application.command_recorder import QueryRecorder
-from tests.integration.application.harness import ApplicationHarness, InternshipService, UserService, peers_of
+from tests.integration.application.harness import ApplicationHarness
+from tests.integration.application.peers import DocumentService, InternshipService, UserService, peers_of
 from tests.stack import StackHandle
 
 
@@ -38,6 +39,6 @@ async def shards(commands: QueryRecorder) -> AsyncIterator[Shards]:
 @pytest.fixture
 async def world(shards: Shards) -> AsyncIterator[ApplicationHarness]:
     """Yield the service with a clock that stands still, and peers with data of the test."""
-    internships, users = InternshipService(), UserService()
-    async with peers_of(internships, users) as peers:
-        yield ApplicationHarness.on(shards, peers, internships, users)
+    internships, users, document_service = InternshipService(), UserService(), DocumentService()
+    async with peers_of(internships, users, document_service) as peers:
+        yield ApplicationHarness.on(shards, peers, internships, users, document_service)

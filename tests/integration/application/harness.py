@@ -1,21 +1,18 @@
 """People, listings and the service between them, for one test."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-import grpc
 from google.protobuf.message import Message
 
 from chassis.call_context import CallContext, Principal, acting_as
 from chassis.clock import FixedClock
 from chassis.contracts import event_class
-from chassis.errors import DomainError, domain_error
+from chassis.errors import DomainError
 from chassis.grpc.client import Peers
-from chassis.grpc.error_status import STATUS_DETAILS_METADATA_KEY, error_to_status, status_code_of
 from chassis.grpc.interceptors.idempotency import IdempotencyInterceptor
 from chassis.idempotency import IdempotentOperation
 from chassis.ids import new_id
@@ -26,160 +23,31 @@ from chassis.sharding.shards import Shards
 from internshipconnect.application.v1 import application_pb2 as pb
 from internshipconnect.events.v1 import events_pb2 as events
 from internshipconnect.internship.v1 import internship_pb2 as internship
-from internshipconnect.user.v1 import user_pb2 as user
+from internshipconnect.user.v1 import documents_pb2 as documents
 from services.application.api import ApplicationServicer
 from services.application.domain.model import ApplicationPolicy
 from services.application.event_handlers import ApplicationEventHandlers
-from services.application.peers import ListingClient, StudentClient
-from services.application.repository import ApplicantRepository, ApplicationRepository
+from services.application.peers import DocumentClient, ListingClient, StudentClient
+from services.application.repository import (
+    ApplicantRepository,
+    ApplicationLookRepository,
+    ApplicationRepository,
+    RetentionRuleRepository,
+)
+from services.application.retention_api import RetentionServicer
 from services.application.service.accept_offers import AcceptOffers
 from services.application.service.end_with_listing import EndWithListing
+from services.application.service.manage_retention import EndRetention
+from services.application.service.settle_documents import SettleDocuments
 from services.application.service.settle_due import SettleDueApplications
 from services.application.service.use_cases import build_use_cases
 from tests.fakes.interceptor_calls import rpc, send_call
+from tests.integration.application.peers import DocumentService, InternshipService, UserService
 
 T = TypeVar("T")
 
 NOW = datetime(2027, 3, 1, 9, 0, tzinfo=UTC)
 POLICY = ApplicationPolicy(acceptance_timeout=timedelta(seconds=0.2))
-
-
-def rpc_handler(rpc: Callable[[Any], Awaitable[Message]], request: type[Message]) -> Any:
-    """Answer one RPC of a peer, with domain errors as the contract says."""
-
-    async def answer(message: Any, context: Any) -> Message:
-        try:
-            return await rpc(message)
-        except DomainError as error:
-            details = ((STATUS_DETAILS_METADATA_KEY, error_to_status(error, "").SerializeToString()),)
-            await context.abort(status_code_of(error), error.message, trailing_metadata=details)
-            raise
-
-    return grpc.unary_unary_rpc_method_handler(
-        answer, request.FromString, lambda message: message.SerializeToString()
-    )
-
-
-class InternshipService:
-    """Listings of the test, with counts of openings; `interrupt` names where a call is cut short."""
-
-    def __init__(self) -> None:
-        self.listings: dict[str, internship.Internship] = {}
-        self.taken: dict[str, dict[str, int]] = {}
-        self.kept: dict[str, set[str]] = {}
-        self.reads = 0
-        self.interrupt: str = ""
-
-    async def BatchGetIntakes(
-        self, request: internship.BatchGetIntakesRequest
-    ) -> internship.BatchGetIntakesResponse:
-        self.reads += 1
-        found = [self.listings[id_] for id_ in request.internship_ids if id_ in self.listings]
-        return internship.BatchGetIntakesResponse(intakes=map(_intake, found))
-
-    async def ReserveOpening(
-        self, request: internship.ReserveOpeningRequest
-    ) -> internship.ReserveOpeningResponse:
-        if self.interrupt == "before keeping":
-            raise DomainError("UNAVAILABLE", "cut short")
-        listing = self.listings[request.internship_id]
-        taken, kept = self.taken.setdefault(listing.id, {}), self.kept.setdefault(listing.id, set())
-        if request.application_id not in kept and len(taken.keys() | kept) >= listing.openings:
-            raise domain_error("NO_OPENING_LEFT", "All openings are taken.")
-        kept.add(request.application_id)
-        if self.interrupt == "after keeping":
-            raise DomainError("UNAVAILABLE", "cut short")
-        return internship.ReserveOpeningResponse(openings=listing.openings, hires=len(taken))
-
-    async def TakeOpening(self, request: internship.TakeOpeningRequest) -> internship.TakeOpeningResponse:
-        if self.interrupt == "before taking":
-            raise DomainError("UNAVAILABLE", "cut short")
-        listing = self.listings[request.internship_id]
-        taken = self.taken.setdefault(listing.id, {})
-        others = taken.keys() | (self.kept.get(listing.id, set()) - {request.application_id})
-        if request.application_id not in taken and len(others) >= listing.openings:
-            raise domain_error("NO_OPENING_LEFT", "All openings are taken.")
-        self.kept.get(listing.id, set()).discard(request.application_id)
-        taken[request.application_id] = request.application_version
-        if self.interrupt == "after taking":
-            raise DomainError("UNAVAILABLE", "cut short")
-        return internship.TakeOpeningResponse(openings=listing.openings, hires=len(taken))
-
-
-def _intake(listing: internship.Internship) -> internship.Intake:
-    return internship.Intake(
-        internship_id=listing.id,
-        version=listing.version,
-        title=listing.title,
-        company=listing.company,
-        state=listing.state,
-        open_for_applications=listing.open_for_applications,
-        apply_open_time=listing.apply_open_time if listing.HasField("apply_open_time") else None,
-        apply_deadline=listing.apply_deadline if listing.HasField("apply_deadline") else None,
-        questions=listing.questions,
-        respond_within_days=listing.respond_within_days,
-    )
-
-
-class UserService:
-    """Students of the test."""
-
-    def __init__(self) -> None:
-        self.blocked: tuple[str, ...] = ()
-
-    async def BatchGetStudentSnapshots(
-        self, request: user.BatchGetStudentSnapshotsRequest
-    ) -> user.BatchGetStudentSnapshotsResponse:
-        return user.BatchGetStudentSnapshotsResponse(snapshots=map(self._snapshot, request.student_ids))
-
-    def _snapshot(self, student_id: str) -> user.StudentSnapshot:
-        return user.StudentSnapshot(
-            student_id=student_id,
-            name="Ada",
-            email="ada@example.org",
-            profile=user.StudentProfile(headline="Maths", blocked_company_ids=self.blocked),
-            blocked_company_ids=self.blocked,
-        )
-
-
-class _AnonymousIdentity:
-    def token(self) -> str:
-        return ""
-
-
-@asynccontextmanager
-async def peers_of(internships: InternshipService, users: UserService) -> AsyncIterator[Peers]:
-    """Run both services on a real server, and yield the client with which ours calls them."""
-    server = grpc.aio.server()
-    server.add_generic_rpc_handlers((_internships(internships), _users(users)))
-    address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
-    await server.start()
-    peers = Peers({"internship": address, "user": address}, _AnonymousIdentity())
-    try:
-        yield peers
-    finally:
-        await peers.close()
-        await server.stop(0)
-
-
-def _internships(service: InternshipService) -> grpc.GenericRpcHandler:
-    name = internship.DESCRIPTOR.services_by_name["InternshipService"].full_name
-    methods = {
-        "BatchGetIntakes": rpc_handler(service.BatchGetIntakes, internship.BatchGetIntakesRequest),
-        "ReserveOpening": rpc_handler(service.ReserveOpening, internship.ReserveOpeningRequest),
-        "TakeOpening": rpc_handler(service.TakeOpening, internship.TakeOpeningRequest),
-    }
-    return grpc.method_handlers_generic_handler(name, methods)
-
-
-def _users(service: UserService) -> grpc.GenericRpcHandler:
-    name = user.DESCRIPTOR.services_by_name["UserService"].full_name
-    methods = {
-        "BatchGetStudentSnapshots": rpc_handler(
-            service.BatchGetStudentSnapshots, user.BatchGetStudentSnapshotsRequest
-        )
-    }
-    return grpc.method_handlers_generic_handler(name, methods)
 
 
 @dataclass
@@ -195,21 +63,38 @@ class ApplicationHarness:
     ending: EndWithListing
     handlers: ApplicationEventHandlers
     servicer: ApplicationServicer
+    holds: SettleDocuments
     internships: InternshipService
     users: UserService
+    document_service: DocumentService
+    retention: EndRetention
+    retention_api: RetentionServicer
     company_id: str = field(default_factory=lambda: new_id("cmp"))
     delivered: set[str] = field(default_factory=set)
 
     @classmethod
     def on(
-        cls, shards: Shards, peers: Peers, internships: InternshipService, users: UserService
+        cls,
+        shards: Shards,
+        peers: Peers,
+        internships: InternshipService,
+        users: UserService,
+        document_service: DocumentService,
     ) -> "ApplicationHarness":
         """Return a service on these stores and peers."""
         clock = FixedClock(NOW)
         store, applicant_store = ApplicationRepository(shards), ApplicantRepository(shards)
         listings, students = ListingClient(peers.channel("internship")), StudentClient(peers.channel("user"))
         cases = build_use_cases(
-            store, applicant_store, listings=listings, students=students, clock=clock, policy=POLICY
+            store,
+            applicant_store,
+            ApplicationLookRepository(shards),
+            RetentionRuleRepository(shards),
+            listings=listings,
+            students=students,
+            documents=DocumentClient(peers.channel("user")),
+            clock=clock,
+            policy=POLICY,
         )
         return cls(
             shards=shards,
@@ -221,8 +106,12 @@ class ApplicationHarness:
             ending=cases.ending,
             handlers=ApplicationEventHandlers(cases.applicants, cases.acceptance, cases.ending),
             servicer=ApplicationServicer(cases, PageTokens(b"k" * 32), clock),
+            holds=cases.holds,
             internships=internships,
             users=users,
+            document_service=document_service,
+            retention=cases.ending_retention,
+            retention_api=RetentionServicer(cases.retention),
         )
 
     def listing(self, openings: int = 1, **fields: Any) -> internship.Internship:
@@ -243,6 +132,12 @@ class ApplicationHarness:
     def student(self) -> Principal:
         return Principal(id=new_id("usr"), kind="STUDENT", email_verified=True)
 
+    def document(self, student: Principal) -> str:
+        """Return a document of a student that is ready."""
+        document_id = new_id("doc")
+        self.document_service.owners[document_id] = student.id
+        return document_id
+
     def member(self, role: str = "OWNER", company_id: str = "") -> Principal:
         return Principal(id=new_id("usr"), kind="COMPANY", role=role, org=company_id or self.company_id)
 
@@ -258,10 +153,17 @@ class ApplicationHarness:
             return await rpc(request, None)
 
     async def submit(
-        self, student: Principal, internship_id: str, key: str = "", cover_letter: str = ""
+        self,
+        student: Principal,
+        internship_id: str,
+        key: str = "",
+        cover_letter: str = "",
+        document_ids: Sequence[str] = (),
     ) -> pb.Application:
         """Submit, with an idempotency key as the server takes it."""
-        request = pb.SubmitApplicationRequest(internship_id=internship_id, cover_letter=cover_letter)
+        request = pb.SubmitApplicationRequest(
+            internship_id=internship_id, cover_letter=cover_letter, document_ids=document_ids
+        )
 
         async def proceed(message: Any, context: Any) -> bytes:
             return (await self.servicer.SubmitApplication(message, context)).SerializeToString()
@@ -277,6 +179,12 @@ class ApplicationHarness:
     async def get(self, who: Principal, application_id: str) -> pb.Application:
         request = pb.GetApplicationRequest(application_id=application_id)
         return await self.call(who, self.servicer.GetApplication, request)
+
+    async def document_url(
+        self, who: Principal, application_id: str, document_id: str
+    ) -> documents.DocumentDownload:
+        request = pb.GetApplicationDocumentUrlRequest(application_id=application_id, document_id=document_id)
+        return await self.call(who, self.servicer.GetApplicationDocumentUrl, request)
 
     async def move(
         self,
@@ -307,11 +215,20 @@ class ApplicationHarness:
         return await self.call(student, self.servicer.AcceptOffer, request, operation)
 
     async def events_of(self, application_id: str) -> list[Message]:
-        """Return the events in the outbox that are about an application, oldest first."""
+        """Return the events in the outbox about an application, oldest first; without looks at it."""
+        found = await self._outbox_of(application_id)
+        changes = [each for each in found if not isinstance(each, events.ApplicationAccessed)]
+        return sorted(changes, key=_version)
+
+    async def looks_of(self, application_id: str) -> list[events.ApplicationAccessed]:
+        """Return the looks at an application for the student's access log."""
+        found = await self._outbox_of(application_id)
+        return [each for each in found if isinstance(each, events.ApplicationAccessed)]
+
+    async def _outbox_of(self, application_id: str) -> list[Message]:
         rows = await self.shards.shard_for(application_id).db["outbox"].find().sort("_id", 1).to_list()
         found = [events.Event.FromString(row["event"]) for row in rows]
-        messages = [_unpacked(event) for event in found if event.subject == application_id]
-        return sorted(messages, key=_version)
+        return [_unpacked(event) for event in found if event.subject == application_id]
 
     async def deliver(self) -> None:
         """Deliver the undelivered events of the outboxes to the handlers."""

@@ -37,13 +37,18 @@ async def test_the_applicants_come_page_by_page(world: ApplicationHarness) -> No
     assert (seen, token) == (sorted(made, reverse=True), "")
 
 
+async def changes_of(world: ApplicationHarness, application_id: str) -> list[events.Event]:
+    """Return the events of an application's changes, newest first."""
+    rows = await world.shards.shard_for(application_id).db["outbox"].find().sort("_id", -1).to_list()
+    found = [events.Event.FromString(row["event"]) for row in rows]
+    return [each for each in found if each.subject == application_id and not each.type.endswith("accessed")]
+
+
 async def test_events_in_any_order_and_number_lead_to_the_newest_state(world: ApplicationHarness) -> None:
     listing = world.listing()
     submitted = await world.submit(world.student(), listing.id)
     await world.move(world.member(), submitted.id, "SHORTLISTED", "INTERVIEW")
-    rows = await world.shards.shard_for(submitted.id).db["outbox"].find().sort("_id", -1).to_list()
-    published = [events.Event.FromString(row["event"]) for row in rows]
-    for event in [each for each in published if each.subject == submitted.id] * 2:
+    for event in await changes_of(world, submitted.id) * 2:
         message = events.ApplicationMoved() if event.type.endswith("moved") else events.ApplicationSubmitted()
         event.data.Unpack(message)
         received = ReceivedEvent(message, to_incoming(event, "application-views"))
@@ -59,13 +64,11 @@ async def test_a_batch_in_any_order_with_repeats_leads_to_the_newest_state(world
     staying = [await world.submit(world.student(), each.id) for each in (listing, other)]
     received = []
     for id_ in (moving.id, *(each.id for each in staying)):
-        rows = await world.shards.shard_for(id_).db["outbox"].find().sort("_id", -1).to_list()
-        for event in map(events.Event.FromString, (row["event"] for row in rows)):
-            if event.subject == id_:
-                is_move = event.type.endswith("moved")
-                message = events.ApplicationMoved() if is_move else events.ApplicationSubmitted()
-                event.data.Unpack(message)
-                received.append(ReceivedEvent(message, to_incoming(event, "application-views")))
+        for event in await changes_of(world, id_):
+            is_move = event.type.endswith("moved")
+            message = events.ApplicationMoved() if is_move else events.ApplicationSubmitted()
+            event.data.Unpack(message)
+            received.append(ReceivedEvent(message, to_incoming(event, "application-views")))
     await world.handlers.applications_changed([*received, *reversed(received)])
     await world.handlers.applications_changed(received[1:])
     states = {card.application_id: card.state for card in await listed(world, listing.id)}

@@ -14,19 +14,20 @@ from services.application.rebuild import ApplicantListRebuilder
 from services.application.repository import COLLECTIONS
 from services.application.repository.collections import APPLICANTS
 from tests.databases import own_databases
-from tests.integration.application.harness import ApplicationHarness, InternshipService, UserService, peers_of
+from tests.integration.application.harness import ApplicationHarness
+from tests.integration.application.peers import DocumentService, InternshipService, UserService, peers_of
 from tests.stack import StackHandle
 
 
 @pytest.fixture
 async def world() -> AsyncIterator[ApplicationHarness]:
     """Yield a service with a view of its own."""
-    internships, users = InternshipService(), UserService()
+    internships, users, document_service = InternshipService(), UserService(), DocumentService()
     async with (
         own_databases(StackHandle.under_test(), "application", COLLECTIONS) as shards,
-        peers_of(internships, users) as peers,
+        peers_of(internships, users, document_service) as peers,
     ):
-        yield ApplicationHarness.on(shards, peers, internships, users)
+        yield ApplicationHarness.on(shards, peers, internships, users, document_service)
 
 
 async def rebuilt(

@@ -8,6 +8,7 @@ from redis.asyncio.cluster import RedisCluster
 
 from chassis.clock import FixedClock
 from chassis.redis.client import connect_redis
+from chassis.security.data_keys import DataKeys
 from chassis.sharding.shards import Shards
 from internshipconnect.events.v1.events_pb2 import VerificationRequested
 from services.auth.domain.accounts import AccountKind
@@ -19,14 +20,18 @@ from services.auth.failed_sign_ins import FailedSignInCounter
 from services.auth.hashing import Argon2Hasher
 from services.auth.key_store import KeyStore
 from services.auth.keyring import KeyRing
-from services.auth.repository import COLLECTIONS, AccountRepository, SessionRepository, SigningKeyRepository
+from services.auth.oidc_client import OidcSettings, ProviderSettings, open_provider_ports
+from services.auth.repository import COLLECTIONS, AccountRepository, AuthRepositories, SessionRepository
 from services.auth.service.register import Register
+from services.auth.service.replace_password import ReplacePassword
 from services.auth.service.sign_in import SignIn
-from services.auth.service.use_cases import AuthPolicy, build_use_cases
+from services.auth.service.use_cases import AuthPolicy, AuthUseCases, build_use_cases
 from tests.databases import own_databases, read_outbox
 from tests.stack import StackHandle
 
 PASSWORD = "green kettle orbit 7"
+ISSUER = "https://api.example.com"
+REDIRECT_URI = f"{ISSUER}/app/provider"
 ROTATION = timedelta(days=30)
 REDIS_TIMEOUT_S = 20.0
 """Redis may take longer than the usual bound on a busy machine, which must not matter to the count."""
@@ -55,8 +60,21 @@ class AuthHarness:
     hasher: Argon2Hasher
     revocations: KnownRevocations
     keys: KeyRing
-    sign_in: SignIn
-    registration: Register
+    cases: AuthUseCases
+    redis: RedisCluster
+    data_key: bytes
+
+    @property
+    def sign_in(self) -> SignIn:
+        return self.cases.sign_in
+
+    @property
+    def registration(self) -> Register:
+        return self.cases.register
+
+    @property
+    def passwords(self) -> ReplacePassword:
+        return self.cases.replace_password
 
     async def register(
         self,
@@ -101,27 +119,26 @@ def build_auth_harness(
     data_key: bytes,
     policy: SignInPolicy = LENIENT,
     *,
+    providers: tuple[ProviderSettings, ...] = (),
     region: str = "local",
+    other_data_keys: tuple[bytes, ...] = (),
 ) -> AuthHarness:
     """Return the service as one process of a region has it."""
-    key_store = KeyStore(data_key)
-    accounts, sessions = AccountRepository(shards, region), SessionRepository(shards)
+    data_keys = DataKeys(data_key, other_data_keys)
+    repositories = AuthRepositories.open(shards, data_keys, clock, region)
     hasher = Argon2Hasher(threads=2, queue=32)
     revocations = KnownRevocations()
-    keys = KeyRing(SigningKeyRepository(shards), key_store, clock, ROTATION)
     cases = build_use_cases(
-        accounts,
-        sessions,
+        repositories,
         hasher=hasher,
-        keys=keys,
         revocations=revocations,
         failures=FailedSignInCounter(redis, policy, REDIS_TIMEOUT_S),
+        providers=open_provider_ports(OidcSettings(providers, REDIRECT_URI), redis),
         clock=clock,
-        policy=AuthPolicy(),
+        policy=AuthPolicy(issuer=ISSUER, key_rotation=ROTATION),
     )
-    return AuthHarness(
-        shards, clock, key_store, accounts, sessions, hasher, revocations, keys, cases.sign_in, cases.register
-    )
+    stores = (shards, clock, repositories.key_store, repositories.accounts, repositories.sessions)
+    return AuthHarness(*stores, hasher, revocations, cases.keys, cases, redis, data_key)
 
 
 @pytest.fixture(scope="session")
@@ -152,4 +169,4 @@ async def redis(stack: StackHandle) -> AsyncIterator[RedisCluster]:
 async def auth(shards: Shards, redis: RedisCluster, clock: FixedClock) -> AsyncIterator[AuthHarness]:
     auth = build_auth_harness(shards, redis, clock, secrets.token_bytes(32))
     yield auth
-    await auth.hasher.close()
+    await auth.cases.close()

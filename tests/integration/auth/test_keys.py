@@ -7,19 +7,20 @@ from cryptography.exceptions import InvalidTag
 from jwt.types import Options
 
 from chassis.clock import FixedClock
+from chassis.security.data_keys import DataKeys
 from chassis.sharding.shards import Shards
 from services.auth.domain.keys import SigningKey
 from services.auth.key_store import KeyStore
 from services.auth.keyring import KeyRing
 from services.auth.repository import SigningKeyRepository
-from tests.integration.auth.conftest import PASSWORD, ROTATION, AuthHarness
+from tests.integration.auth.conftest import ISSUER, PASSWORD, ROTATION, AuthHarness
 
 DATA_KEY = bytes(32)
 
 
 def process(shards: Shards, clock: FixedClock) -> KeyRing:
     """Return the key ring of another process."""
-    return KeyRing(SigningKeyRepository(shards), KeyStore(DATA_KEY), clock, ROTATION)
+    return KeyRing(SigningKeyRepository(shards), KeyStore(DataKeys(DATA_KEY)), clock, ROTATION)
 
 
 async def kids(ring: KeyRing) -> list[str]:
@@ -72,7 +73,7 @@ async def test_a_token_verifies_with_the_published_key(auth: AuthHarness) -> Non
     public = jwt.PyJWK({"kty": "EC", "crv": "P-256", "x": key.x, "y": key.y})
     options: Options = {"verify_exp": False, "verify_iat": False}
     claims = jwt.decode(token, public, algorithms=["ES256"], audience="internshipconnect", options=options)
-    assert claims["iss"] == "internshipconnect"
+    assert claims["iss"] == ISSUER
     assert jwt.get_unverified_header(token)["kid"] == key.kid
 
 
@@ -81,4 +82,4 @@ async def test_a_private_key_opens_only_with_its_data_key(shards: Shards, clock:
     [key] = await SigningKeyRepository(shards).list_keys()
     assert isinstance(key, SigningKey)
     with pytest.raises(InvalidTag):
-        KeyStore(bytes([1]) * 32).private_key(key)
+        KeyStore(DataKeys(bytes([1]) * 32)).private_key(key)

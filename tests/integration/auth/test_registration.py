@@ -11,12 +11,8 @@ from internshipconnect.events.v1.events_pb2 import (
     UserVerified,
     VerificationRequested,
 )
-from services.auth.domain.accounts import (
-    MAX_GUESSES_OF_REGISTRANT,
-    MAX_GUESSES_PER_CODE,
-    AccountKind,
-    AccountState,
-)
+from services.auth.domain.accounts import AccountKind, AccountState
+from services.auth.domain.codes import MAX_GUESSES_OF_REGISTRANT, MAX_GUESSES_PER_CODE
 from services.auth.domain.visitor import UNKNOWN_VISITOR, Visitor
 from tests.databases import read_outbox
 from tests.integration.auth.conftest import PASSWORD, AuthHarness

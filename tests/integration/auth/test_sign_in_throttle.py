@@ -13,7 +13,7 @@ from chassis.call_context import CallContext, bind_call, current_call
 from chassis.clock import FixedClock
 from chassis.errors import DomainError
 from chassis.sharding.shards import Shards
-from services.auth.api import add_allowance_headers
+from services.auth.api.accounts import add_allowance_headers
 from services.auth.domain.accounts import AccountPlan
 from services.auth.domain.sign_in_policy import SignInPolicy
 from services.auth.domain.visitor import Visitor

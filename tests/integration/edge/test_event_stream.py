@@ -38,7 +38,7 @@ from services.notification.repository import COLLECTIONS, NOTIFICATIONS, Notific
 from services.notification.service.read_inbox import ReadInbox
 from tests.databases import own_databases
 from tests.fakes.claims import InMemoryClaims
-from tests.fakes.tokens import USER_KEY, USER_KEY_ID, access_token
+from tests.fakes.tokens import ISSUER, USER_KEY, USER_KEY_ID, access_token
 from tests.integration.edge.conftest import EdgeHarness
 from tests.stack import StackHandle
 
@@ -84,7 +84,7 @@ class LiveInboxHarness(EdgeHarness):
         )
         chain = build_standard_chain(
             verifier=TokenVerifier(
-                StaticKeySource({USER_KEY_ID: USER_KEY.public_key()}), StaticKeySource({})
+                StaticKeySource({USER_KEY_ID: USER_KEY.public_key()}), StaticKeySource({}), ISSUER
             ),
             revocations=SessionRevocations(self.redis),
             claims=InMemoryClaims(FixedClock(datetime.now(UTC))),

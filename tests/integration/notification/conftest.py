@@ -18,6 +18,7 @@ from chassis.ids import new_id
 from chassis.messaging import IncomingEvent, ReceivedEvent
 from chassis.messaging.message_bodies import OutgoingEvent
 from chassis.messaging.publisher import EventPublisher
+from chassis.security.data_keys import DataKeys
 from chassis.sharding import outbox
 from chassis.sharding.shards import Shards
 from internshipconnect.events.v1 import events_pb2 as events
@@ -114,7 +115,7 @@ class NotificationHarness:
         mails = NotificationRenderer(
             public_url="https://internships.example", sender="hello@ic.example", sender_name="IC"
         )
-        envelopes = FieldCipher(b"k" * 32)
+        envelopes = FieldCipher(DataKeys(b"k" * 32))
         self.store = NotificationRepository(self.shards)
         self.post = SmtpTransport(settings)
         self.feed = InboxBroadcaster(self.store, max_streams=10, max_streams_per_user=2)

@@ -20,6 +20,7 @@ from services.notification.domain.inbox import (
     Notification,
 )
 from services.notification.domain.notices import (
+    Notices,
     compromised_session_notices,
     submission_notices,
     verification_notices,
@@ -60,9 +61,13 @@ def incoming(subject: str) -> IncomingEvent:
     )
 
 
+def _warning(user_id: str) -> Notices:
+    return compromised_session_notices(user_id, "", "", datetime(2027, 1, 1, tzinfo=UTC))
+
+
 async def handle_once(service: NotificationHarness, user_id: str) -> str:
     """Notify a user without sending the mail; return the delivery's ID."""
-    noticed = NoticedEvent(incoming(user_id), compromised_session_notices(user_id))
+    noticed = NoticedEvent(incoming(user_id), _warning(user_id))
     assert await service.dispatcher.dispatch([noticed]) == []
     (entry,) = await inbox(service, user_id)
     return entry.id
@@ -308,7 +313,7 @@ async def _row_as_if_never_settled(
     user = await service.store.find_recipients([other["recipient_id"]])
     reader = user[other["recipient_id"]].addressee
     assert reader is not None
-    (notice,) = compromised_session_notices(other["recipient_id"])
+    (notice,) = _warning(other["recipient_id"])
     sealed = envelopes.encrypt(notice.content, reader, delivery_id=delivery_id)
     as_left = {"state": "SENDING", "lease_until": lease_until, "sealed": sealed}
     await deliveries.update_one({"_id": delivery_id}, {"$set": as_left})
@@ -327,7 +332,7 @@ async def test_a_sent_mail_is_never_sent_again(
 
 async def test_a_repeated_event_notifies_and_claims_only_once(at_work: NotificationHarness) -> None:
     user = await at_work.register("Ada")
-    noticed = NoticedEvent(incoming(user), compromised_session_notices(user))
+    noticed = NoticedEvent(incoming(user), _warning(user))
     first = await at_work.dispatcher.dispatch([noticed, noticed], max_claims=5)
     assert len(first) == 1
     assert await at_work.dispatcher.dispatch([noticed], max_claims=5) == []
@@ -353,7 +358,7 @@ async def test_mails_beyond_what_a_process_claims_are_sent_by_the_next_sweep(
     at_work: NotificationHarness, mail_server: ControlledMailServer
 ) -> None:
     users = [await at_work.register(f"Reader {number}") for number in range(5)]
-    noticed = [NoticedEvent(incoming(user), compromised_session_notices(user)) for user in users]
+    noticed = [NoticedEvent(incoming(user), _warning(user)) for user in users]
     claimed = await at_work.dispatcher.dispatch(noticed, max_claims=2)
     assert len(claimed) == 2
     await wait_until(lambda: len(mail_server.mails) >= 3)
@@ -373,7 +378,7 @@ async def claim_due(service: NotificationHarness) -> list[str]:
 
 async def test_sweeps_at_once_share_what_is_due(service: NotificationHarness) -> None:
     users = await service.know(*(f"Reader {number}" for number in range(12)))
-    noticed = [NoticedEvent(incoming(user), compromised_session_notices(user)) for user in users]
+    noticed = [NoticedEvent(incoming(user), _warning(user)) for user in users]
     await service.dispatcher.dispatch(noticed)
     claimed = [id_ for part in await asyncio.gather(*(claim_due(service) for _ in range(3))) for id_ in part]
     assert len(claimed) == len(set(claimed)) == 12
@@ -382,7 +387,7 @@ async def test_sweeps_at_once_share_what_is_due(service: NotificationHarness) ->
 
 async def test_a_mailer_that_closes_gives_mails_that_wait_to_others(service: NotificationHarness) -> None:
     users = await service.know(*(f"Reader {number}" for number in range(3)))
-    noticed = [NoticedEvent(incoming(user), compromised_session_notices(user)) for user in users]
+    noticed = [NoticedEvent(incoming(user), _warning(user)) for user in users]
     mails = await service.dispatcher.dispatch(noticed, max_claims=3)
     assert await claim_due(service) == []
     service.mailer.start_sending(mails)
@@ -394,7 +399,7 @@ async def test_claimed_mails_whose_process_dies_are_sent_when_their_lease_ends(
     at_work: NotificationHarness, mail_server: ControlledMailServer
 ) -> None:
     user = await at_work.register("Ada")
-    noticed = NoticedEvent(incoming(user), compromised_session_notices(user))
+    noticed = NoticedEvent(incoming(user), _warning(user))
     (lost,) = await at_work.dispatcher.dispatch([noticed], max_claims=1)
     deliveries = at_work.shards.shard_for(lost.delivery.id).db[DELIVERIES]
     assert mail_server.mails == []
@@ -408,7 +413,7 @@ async def test_a_mail_that_was_claimed_by_a_clock_far_ahead_is_not_waited_for(
     at_work: NotificationHarness, mail_server: ControlledMailServer
 ) -> None:
     user = await at_work.register("Ada")
-    noticed = NoticedEvent(incoming(user), compromised_session_notices(user))
+    noticed = NoticedEvent(incoming(user), _warning(user))
     (lost,) = await at_work.dispatcher.dispatch([noticed], max_claims=1)
     ahead = {"$set": {"lease_until": datetime.now(UTC) + timedelta(hours=2)}}
     await (

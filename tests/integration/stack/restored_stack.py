@@ -16,7 +16,7 @@ from pymongo import MongoClient
 
 from chassis.sharding.slot_map_store import CLUSTER_DATABASE
 from devstack import lifecycle, topology
-from devstack.credentials import Credentials, write_private_file
+from devstack.credentials import Credentials
 from devstack.topology import Topology
 from ops.backup.manifest import Manifest, load_manifest
 from ops.backup.namespaces import backed_up_namespaces
@@ -124,8 +124,8 @@ def copy_data_keys(source: Topology, target: Topology) -> None:
     keys = Credentials.load_or_create(source).services
     secrets = Credentials.load_or_create(target)
     for name, own in secrets.services.items():
-        own.data_key = keys[name].data_key
-    write_private_file(target.secrets_folder / "secrets.json", secrets.model_dump_json(indent=2))
+        own.data_key, own.other_data_keys = keys[name].data_key, keys[name].other_data_keys
+    secrets.save(target)
 
 
 def read_contents(stack: StackHandle, at: Timestamp | None = None) -> Contents:

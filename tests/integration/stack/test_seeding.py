@@ -106,7 +106,7 @@ class SeededData:
                 )
 
     def _belongs(self, document: Document, labels: Mapping[str, str]) -> bool:
-        return document["_id"] in labels or self.domain in document["_id"]
+        return self.domain in document["_id"] or any(part in labels for part in document["_id"].split())
 
     def _comparable(self, place: Place, document: Document, labels: Mapping[str, str]) -> Document:
         left_out = {"slot", *WRITTEN_BY_CLOCK.get(place, ())}
@@ -119,7 +119,7 @@ class SeededData:
 
     def _labelled(self, value: Any, labels: Mapping[str, str]) -> Any:
         if isinstance(value, dict):
-            return {key: self._labelled(each, labels) for key, each in value.items()}
+            return {labels.get(key, key): self._labelled(each, labels) for key, each in value.items()}
         if isinstance(value, list):
             return [self._labelled(each, labels) for each in value]
         if isinstance(value, str):

@@ -20,6 +20,9 @@ async def test_only_the_search_for_students_goes_to_several_shards(
             await users.registered(owner, "Ada", "Acme")
             await users.api.GetCompany(pb.GetCompanyRequest(company_id=owner.org), NO_CONTEXT)
             await users.names(owner)
+        with guard.operation(f"look {number}"):
+            await users.open_student(owner, student)
+            await users.accesses(student)
     guard.check()
 
 

@@ -6,7 +6,13 @@ import pytest
 from chassis.call_context import acting_as
 from chassis.errors import DomainError
 from chassis.ids import new_id
-from internshipconnect.common.v1.common_pb2 import ACCOUNT_KIND_COMPANY, ACCOUNT_KIND_STUDENT, Location, Skill
+from internshipconnect.common.v1.common_pb2 import (
+    ACCOUNT_KIND_COMPANY,
+    ACCOUNT_KIND_STUDENT,
+    Link,
+    Location,
+    Skill,
+)
 from internshipconnect.events.v1.events_pb2 import ProfileUpdated, UserRegistered
 from internshipconnect.user.v1 import user_pb2 as pb
 from tests.databases import read_outbox
@@ -190,6 +196,34 @@ async def test_a_snapshot_holds_the_profile_without_whom_it_blocks(users: UserHa
     )
     assert list(snapshot.profile.blocked_company_ids) == []
     assert list(snapshot.blocked_company_ids) == [blocked]
+
+
+async def test_a_snapshot_holds_the_blind_view_when_it_is_asked_for(users: UserHarness) -> None:
+    student = await users.found_student(
+        "Ada Okafor",
+        email="ada@campus.test",
+        headline="Ada, physicist",
+        summary="Okafor, at Example University, see https://ada.test",
+        links=[Link(label="Home", url="https://ada.test")],
+        education=[pb.Education(institution="Example University", area="Physics")],
+        blocked_company_ids=[new_id("cmp")],
+    )
+    request = pb.GetStudentSnapshotRequest(
+        student_id=student.id, with_blind_profile=True, texts=["I am Ada.", ""]
+    )
+    snapshot = await users.api.GetStudentSnapshot(request, NO_CONTEXT)
+    assert snapshot.profile.headline == "Ada, physicist"
+    blind = snapshot.blind_profile
+    assert (blind.headline, blind.education[0].area) == ("…, physicist", "Physics")
+    for secret in ("Ada", "Okafor", "Example University", "ada.test"):
+        assert secret in str(snapshot.profile)
+        assert secret not in str(blind)
+    assert (list(blind.links), list(blind.blocked_company_ids)) == ([], [])
+    assert list(snapshot.blind_texts) == ["I am ….", ""]
+    plain = await users.api.GetStudentSnapshot(
+        pb.GetStudentSnapshotRequest(student_id=student.id), NO_CONTEXT
+    )
+    assert (plain.HasField("blind_profile"), list(plain.blind_texts)) == (False, [])
 
 
 async def test_there_is_no_snapshot_of_others_than_students(users: UserHarness) -> None:

@@ -104,6 +104,8 @@ async def test_a_card_shows_no_more_than_a_card(users: UserHarness) -> None:
         ({"skill_keys": {"$all": ["python"]}}, "by_skill"),
         ({"city_key": "bern"}, "by_city"),
         ({"country": "CH"}, "by_country"),
+        ({"school_words": {"$all": ["eth"]}}, "by_school"),
+        ({"field_terms": {"$all": ["physics"]}}, "by_field"),
     ],
 )
 async def test_each_condition_has_an_index_that_gives_the_order(

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+from internshipconnect.user.v1.user_pb2 import StudentProfile
 from services.application.domain import moves
 from services.application.domain.model import (
     SYSTEM_ACTOR,
@@ -23,6 +24,7 @@ from services.application.domain.submission import (
 
 NOW = datetime(2027, 3, 1, 9, 0, tzinfo=UTC)
 POLICY = ApplicationPolicy()
+FROZEN_PROFILE = StudentProfile(headline="Maths").SerializeToString()
 
 STUDENT = ApplicationActor(kind=ApplicationActorKind.STUDENT, id="usr_student")
 OWNER = ApplicationActor(kind=ApplicationActorKind.COMPANY, id="usr_owner", role="OWNER")
@@ -56,7 +58,7 @@ def listing(**changes: object) -> ListingIntake:
 def student(**changes: object) -> StudentSnapshot:
     facts: dict[str, object] = {
         "id": STUDENT.id,
-        "applicant": Applicant(name="Ada", email="ada@example.org", headline="Maths", profile=b"frozen"),
+        "applicant": Applicant(name="Ada", email="ada@example.org", headline="Maths", profile=FROZEN_PROFILE),
     }
     return StudentSnapshot(**(facts | changes))  # type: ignore[arg-type]
 

@@ -8,18 +8,25 @@ import pytest
 from chassis.call_context import Principal
 from chassis.message_fields import set_from_field
 from internshipconnect.application.v1 import application_pb2 as pb
+from internshipconnect.common.v1 import common_pb2 as common
 from internshipconnect.events.v1 import events_pb2 as events
 from internshipconnect.internship.v1 import internship_pb2 as internship
+from internshipconnect.user.v1 import documents_pb2 as documents
+from internshipconnect.user.v1 import profiles_pb2 as profiles
 from internshipconnect.user.v1 import user_pb2 as user
 from services.application import mapping
 from services.application.domain.applicants import applicant_row
+from services.application.domain.looks import SeenPart, look_at
 from services.application.domain.model import (
+    Application,
     ApplicationState,
     ClosedReason,
     ListingEnding,
     QuestionAnswer,
+    SentDocument,
 )
 from services.application.domain.submission import IntakeQuestion, IntakeQuestionKind
+from services.application.repository.collections import MAX_LOOK_AGE_S
 from tests.unit.application.samples import NOW, OWNER, VIEWER, in_state
 
 MEMBER = Principal(id=OWNER.id, kind="COMPANY", role="OWNER", org="cmp_acme")
@@ -152,3 +159,124 @@ def test_of_a_student_companies_get_no_private_field() -> None:
     assert snapshot.blocked_company_ids == {"cmp_1", "cmp_2"}
     frozen = user.StudentProfile.FromString(snapshot.applicant.profile)
     assert frozen == user.StudentProfile(headline="Maths")
+
+
+SENT = SentDocument(
+    document_id="doc_one",
+    version=2,
+    kind="TRANSCRIPT",
+    name="Grades.pdf",
+    media_type="application/pdf",
+    size_bytes=7,
+    sha256="ab",
+)
+
+
+def test_a_version_that_is_held_is_sent_as_it_was() -> None:
+    held = documents.HeldDocument(
+        document_id="doc_one",
+        version=2,
+        kind=documents.DOCUMENT_KIND_TRANSCRIPT,
+        name="Grades.pdf",
+        media_type="application/pdf",
+        size_bytes=7,
+        sha256="ab",
+    )
+    assert mapping.sent_document_from_message(held) == SENT
+
+
+def test_documents_are_shown_to_both_sides() -> None:
+    application = replace(in_state(ApplicationState.SUBMITTED), documents=(SENT,))
+    for message in (
+        mapping.application_for_student(application, NOW),
+        mapping.application_for_company(application, MEMBER, NOW),
+    ):
+        [shown] = message.documents
+        assert (shown.document_id, shown.version, shown.name) == ("doc_one", 2, "Grades.pdf")
+        assert shown.kind == documents.DOCUMENT_KIND_TRANSCRIPT
+
+
+@pytest.mark.parametrize("part", SeenPart)
+def test_a_look_names_the_company_and_the_role_and_not_the_person(part: SeenPart) -> None:
+    application = in_state(ApplicationState.SUBMITTED)
+    message = mapping.look_message(look_at(application, part, "usr_member", "RECRUITER", NOW))
+    assert message == events.ApplicationAccessed(
+        application_id=application.id,
+        student_id=application.student_id,
+        company_id="cmp_acme",
+        company_name="Acme",
+        role=common.COMPANY_ROLE_RECRUITER,
+        kind=profiles.ProfileAccessKind.Value(f"PROFILE_ACCESS_KIND_{part}"),
+    )
+
+
+def test_looks_of_one_member_at_one_part_on_one_day_are_one() -> None:
+    application = in_state(ApplicationState.SUBMITTED)
+
+    def key(part: SeenPart = SeenPart.APPLICATION, member: str = "usr_one", hours: int = 0) -> str:
+        return look_at(application, part, member, "OWNER", NOW + timedelta(hours=hours)).key
+
+    assert key() == key(hours=14)
+    assert len({key(), key(hours=15), key(member="usr_two"), key(SeenPart.DOCUMENT)}) == 4
+
+
+def test_a_look_is_kept_until_its_day_is_over() -> None:
+    one_day_s, margin_s = 86_400, 3_600
+    assert one_day_s + margin_s <= MAX_LOOK_AGE_S
+
+
+def blind(state: ApplicationState) -> Application:
+    application = in_state(state)
+    profile = user.StudentProfile(headline="…", summary="Likes maps.").SerializeToString()
+    applicant = replace(application.applicant, blind_headline="…", blind_profile=profile)
+    return replace(
+        application,
+        applicant=applicant,
+        blind_review=True,
+        documents=(SENT,),
+        cover_letter="I am Ada.",
+        answers=(QuestionAnswer(question_id="why", text="Ada likes maps."),),
+        blind_cover_letter="I am ….",
+        blind_answers=(QuestionAnswer(question_id="why", text="… likes maps."),),
+    )
+
+
+@pytest.mark.parametrize("state", ApplicationState)
+def test_a_blind_review_ends_with_an_interview_and_not_before(state: ApplicationState) -> None:
+    if state is ApplicationState.DRAFT:
+        return
+    application = blind(state)
+    passed = {entry.target for entry in application.history}
+    is_shown = bool(passed & {ApplicationState.INTERVIEW, ApplicationState.OFFERED, ApplicationState.HIRED})
+    seen = mapping.application_for_company(application, MEMBER, NOW)
+    card = mapping.applicant_card(applicant_row(application))
+    label = f"Applicant {application.id[-4:]}"
+    assert seen.student_hidden is not is_shown
+    assert {seen.applicant.name, card.name} == {"Ada" if is_shown else label}
+    assert {seen.student_id, card.student_id} == {application.student_id if is_shown else ""}
+    assert (len(seen.documents), seen.applicant.email != "") == (int(is_shown), is_shown)
+    assert card.headline == ("Maths" if is_shown else "…")
+    written = [seen.cover_letter, *(each.text for each in seen.answers)]
+    assert written == (["I am Ada.", "Ada likes maps."] if is_shown else ["I am ….", "… likes maps."])
+    if not is_shown:
+        assert "Ada" not in str(seen) and application.student_id not in str(seen)
+
+
+def test_a_snapshot_brings_the_blind_view_without_what_is_private() -> None:
+    found = user.StudentSnapshot(
+        student_id="usr_1",
+        name="Ada",
+        profile=user.StudentProfile(headline="Maths"),
+        blind_profile=user.StudentProfile(headline="…", visibility=user.VISIBILITY_RECRUITERS),
+    )
+    applicant = mapping.student_from_message(found).applicant
+    assert (applicant.headline, applicant.blind_headline) == ("Maths", "…")
+    assert user.StudentProfile.FromString(applicant.blind_profile) == user.StudentProfile(headline="…")
+
+
+def test_a_students_copy_has_the_profile_that_was_sent_and_no_undisclosed_rejection() -> None:
+    rejected = in_state(ApplicationState.REJECTED)
+    fields = mapping.application_fields(rejected, NOW)
+    assert fields["sentProfile"] == {"headline": "Maths"}
+    assert fields["sentEmail"] == "ada@example.org"
+    assert "REJECTED" not in str(fields) and "NOT_SELECTED" not in str(fields)

@@ -1,13 +1,19 @@
 """Applying: the open window, the answers, and the frozen parts."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from chassis.errors import DomainError
 from services.application.domain.model import ApplicationState, QuestionAnswer
-from services.application.domain.submission import check_answers, submit_application
-from tests.unit.application.samples import NOW, POLICY, QUESTIONS, listing, student
+from services.application.domain.submission import (
+    check_answers,
+    submit_application,
+    texts_of,
+    with_blind_view,
+)
+from tests.unit.application.samples import FROZEN_PROFILE, NOW, POLICY, QUESTIONS, listing, student
 
 WHY = QuestionAnswer(question_id="why", text="Because.")
 
@@ -32,9 +38,27 @@ def test_an_application_freezes_listing_profile_and_answers() -> None:
     )
     assert application.state is ApplicationState.SUBMITTED
     assert (application.internship_version, application.internship_title) == (3, "Backend intern")
-    assert (application.applicant.profile, application.answers) == (b"frozen", (WHY,))
+    assert (application.applicant.profile, application.answers) == (FROZEN_PROFILE, (WHY,))
     assert application.respond_by == NOW + timedelta(days=21)
     assert application.due_time == application.respond_by + POLICY.response_grace
+
+
+def test_a_blind_review_freezes_what_the_company_sees_beside_what_was_written() -> None:
+    days = QuestionAnswer(question_id="days", choices=("mon",))
+    sent = submit_application(
+        "app_one",
+        listing(questions=QUESTIONS, blind_review=True),
+        student(),
+        NOW,
+        POLICY,
+        answers=[WHY, days],
+        cover_letter="Dear all, Ada",
+    )
+    assert texts_of(sent) == ["Dear all, Ada", "Because.", ""]
+    blind = with_blind_view(sent, student(blind_texts=("Dear all, …", "…", "")))
+    assert (blind.cover_letter, blind.blind_cover_letter) == ("Dear all, Ada", "Dear all, …")
+    assert blind.answers == (WHY, days)
+    assert blind.blind_answers == (replace(WHY, text="…"), days)
 
 
 def test_a_listing_without_a_promise_gets_thirty_days() -> None:

@@ -5,20 +5,22 @@ import pytest
 
 from chassis.errors import DomainError
 from services.auth.domain.accounts import (
-    CODE_LIFE,
-    MAX_GUESSES_OF_REGISTRANT,
-    MAX_GUESSES_PER_CODE,
     MAX_LIVE_REGISTRATIONS,
     Account,
     AccountHolder,
     AccountKind,
     AccountState,
-    CodeGuesses,
     PendingRegistration,
+    open_account,
+)
+from services.auth.domain.codes import (
+    CODE_LIFE,
+    MAX_GUESSES_OF_REGISTRANT,
+    MAX_GUESSES_PER_CODE,
+    CodeGuesses,
     RegistrationClient,
     digest_client,
     digest_code,
-    open_account,
 )
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
@@ -62,7 +64,7 @@ def find(
     own: int = 0,
 ) -> PendingRegistration | None:
     digest = digest_code(KEY, "usr_1", code)
-    return held.find_registration(digest, CodeGuesses(guesses, own), guesser, at)
+    return held.find_registration([(digest, guesser)], CodeGuesses(guesses, own), at)
 
 
 def test_the_right_code_finds_its_registration() -> None:

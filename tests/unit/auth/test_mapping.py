@@ -4,10 +4,15 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from google.protobuf import timestamp_pb2
 
+from chassis.contracts import imported_contracts
+from chassis.ids import new_id
 from internshipconnect.auth.v1 import auth_pb2 as pb
+from internshipconnect.auth.v1 import security_events_pb2
 from internshipconnect.common.v1 import common_pb2 as common
 from internshipconnect.events.v1 import events_pb2 as events
+from internshipconnect.options.v1 import options_pb2
 from services.auth import mapping
 from services.auth.domain.accounts import (
     Account,
@@ -15,10 +20,13 @@ from services.auth.domain.accounts import (
     AccountKind,
     AccountPlan,
     AccountState,
+    CompanyMembership,
+    CompanyPlan,
     CompanyRole,
     PendingRegistration,
     open_account,
 )
+from services.auth.domain.api_keys import ApiKey, ApiKeyScope, PresentedApiKey
 from services.auth.domain.events import (
     RegistrationWasRepeated,
     SessionWasCompromised,
@@ -28,6 +36,13 @@ from services.auth.domain.events import (
     verification_requested,
 )
 from services.auth.domain.keys import SigningKey
+from services.auth.domain.security_events import (
+    Performer,
+    PerformerKind,
+    SecurityEvent,
+    SecurityNote,
+    SecurityVerb,
+)
 from services.auth.domain.sign_in_result import SignInResult
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
@@ -122,6 +137,94 @@ def test_the_other_events_name_their_user(account: Account) -> None:
     assert mapping.event_message(RegistrationWasRepeated(account)) == events.RegistrationRepeated(
         user_id="usr_1", email="ada@acme.test", name="Ada"
     )
-    assert mapping.event_message(SessionWasCompromised("usr_1", "ses_1")) == events.SessionCompromised(
-        user_id="usr_1", session_id="ses_1"
+    compromised = SessionWasCompromised("usr_1", "ses_1", "Firefox", "192.0.2.0/24", NOW)
+    assert mapping.event_message(compromised) == events.SessionCompromised(
+        user_id="usr_1",
+        session_id="ses_1",
+        device="Firefox",
+        area="192.0.2.0/24",
+        start_time=timestamp_pb2.Timestamp(seconds=int(NOW.timestamp())),
     )
+
+
+@pytest.mark.parametrize("plan", AccountPlan)
+def test_every_plan_is_read_by_its_value(plan: AccountPlan) -> None:
+    assert mapping.plan_from_number(common.Plan.Value(f"PLAN_{plan}")) is plan
+
+
+def test_an_administrator_sees_both_plans_of_a_member_and_its_owner_the_better_one(account: Account) -> None:
+    shared = replace(account, company_plan=CompanyPlan("cmp_1", AccountPlan.PRO, 3), state_reason="Spam.")
+    details = mapping.account_details_message(shared)
+    assert (details.plan, details.company_plan) == (common.PLAN_FREE, common.PLAN_PRO)
+    assert (details.user_id, details.name, details.state_reason) == ("usr_1", "Ada", "Spam.")
+    assert not details.second_factor and details.create_time.ToDatetime(tzinfo=UTC) == NOW
+    assert mapping.user_message(shared).plan == common.PLAN_PRO
+    of_another = replace(account, company_plan=CompanyPlan("cmp_2", AccountPlan.PRO, 3))
+    assert mapping.account_details_message(of_another).company_plan == common.PLAN_UNSPECIFIED
+    assert mapping.user_message(of_another).plan == common.PLAN_FREE
+
+
+def test_who_registers_a_company_is_its_first_member(account: Account) -> None:
+    event = mapping.event_message(UserWasRegistered(account))
+    assert isinstance(event, events.UserRegistered)
+    assert mapping.founding_membership(event) == CompanyMembership(
+        "cmp_1", "Acme", CompanyRole.OWNER, number=0, team_version=0
+    )
+    assert mapping.founding_membership(events.UserRegistered(user_id="usr_1")) is None
+
+
+@pytest.mark.parametrize("verb", SecurityVerb)
+def test_every_security_event_has_its_verb_on_the_wire(verb: SecurityVerb) -> None:
+    performer = Performer(PerformerKind.STAFF, "usr_2", area="192.0.2.0/24", request_id="req-7")
+    note = SecurityNote(verb, "ses_1", "before", "after")
+    event = SecurityEvent("sev_1", "usr_1", 7, NOW, performer, note, b"")
+    own = mapping.security_event_message(event)
+    assert security_events_pb2.SecurityVerb.Name(own.verb) == f"SECURITY_VERB_{verb}"
+    assert (own.id, own.number, own.target, own.before, own.after) == ("sev_1", 7, "ses_1", "before", "after")
+    assert (own.area, own.request_id, own.performer_id) == ("", "", ""), "of staff"
+    assert own.time.ToDatetime(tzinfo=UTC) == NOW
+    full = mapping.security_event_message(event, names_performer=True)
+    assert (full.area, full.request_id, full.performer_id) == ("192.0.2.0/24", "req-7", "usr_2")
+    owner = Performer(PerformerKind.OWNER, "usr_1", area="192.0.2.0/24", request_id="req-7")
+    by_owner = mapping.security_event_message(replace(event, performer=owner))
+    assert (by_owner.area, by_owner.request_id, by_owner.performer_id) == ("192.0.2.0/24", "req-7", "")
+
+
+def test_verbs_and_performers_of_the_contract_and_of_the_domain_are_the_same() -> None:
+    for enum, kind in (
+        (security_events_pb2.SecurityVerb, SecurityVerb),
+        (security_events_pb2.PerformerKind, PerformerKind),
+    ):
+        names = {name.partition("_UNSPECIFIED")[0] for name in enum.keys() if enum.Value(name)}  # noqa: SIM118
+        prefix = "SECURITY_VERB_" if kind is SecurityVerb else "PERFORMER_KIND_"
+        assert {name.removeprefix(prefix) for name in names} == set(kind)
+
+
+def test_discovery_says_where_the_keys_of_its_issuer_are() -> None:
+    rpcs = {rpc.name: rpc for rpc in imported_contracts().rpcs}
+    found = mapping.openid_configuration_message("https://api.example.com")
+    assert found.issuer == "https://api.example.com"
+    assert found.jwks_uri == f"{found.issuer}{rpcs['GetJwks'].http[0].path}"
+    assert rpcs["GetOpenIdConfiguration"].http[0].path == "/.well-known/openid-configuration"
+    assert not found.response_types_supported
+
+
+def test_discovery_uses_the_names_of_its_standard() -> None:
+    assert all(field.json_name == field.name for field in pb.OpenIdConfiguration.DESCRIPTOR.fields)
+
+
+def test_every_scope_of_the_contract_is_one_of_the_domain() -> None:
+    numbers = [number for number in options_pb2.ApiKeyScope.values() if number]
+    assert mapping.scopes_from_numbers(reversed(numbers)) == tuple(ApiKeyScope)
+
+
+def test_a_listed_key_shows_everything_but_its_secret() -> None:
+    presented = PresentedApiKey.new(new_id("cmp"), NOW)
+    scopes = (ApiKeyScope.FIGURES_READ,)
+    key = ApiKey(presented.id, "CI", scopes, presented.digest, "usr_1", NOW, NOW + timedelta(days=1))
+    message = mapping.api_key_message(key)
+    assert presented.encode().startswith(f"{message.prefix}_")
+    assert (message.id, message.name, message.creator_id) == (key.id, "CI", "usr_1")
+    assert list(message.scopes) == [options_pb2.API_KEY_SCOPE_FIGURES_READ]
+    assert message.expire_time.ToDatetime(tzinfo=UTC) == key.expire_time
+    assert key.digest.hex() not in str(message)

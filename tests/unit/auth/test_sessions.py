@@ -44,8 +44,19 @@ def session() -> Session:
     return start_session("usr_1", 1, token(0), amr=("pwd",), now=NOW)
 
 
+def test_a_token_of_a_former_key_is_genuine_and_keeps_its_successor() -> None:
+    former, newest = KEY, b"n" * 32
+    assert RefreshToken.decode(token(1).encode(former), [newest, former]) == token(1)
+    by_former, by_newest = (token(0).successor(key) for key in (former, newest))
+    presented = PresentedRefreshToken(token(0), by_newest, LAPTOP, other_successors=(by_former,))
+    exchanged = session().rotate(PresentedRefreshToken(token(0), by_former, LAPTOP), NOW)
+    found = exchanged.check_refresh_token(presented, GRACE, NOW)
+    assert found is RefreshTokenStatus.REPEATED
+    assert presented.find_successor(exchanged.token_digest) == by_former
+
+
 def test_a_token_survives_encoding() -> None:
-    assert RefreshToken.decode(token(1).encode(KEY), KEY) == token(1)
+    assert RefreshToken.decode(token(1).encode(KEY), [KEY]) == token(1)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +88,7 @@ def test_a_token_survives_encoding() -> None:
 )
 def test_a_token_that_we_did_not_give_out_is_refused_without_touching_the_session(text: str) -> None:
     with pytest.raises(DomainError) as failure:
-        RefreshToken.decode(text, KEY)
+        RefreshToken.decode(text, [KEY])
     assert failure.value.reason == "INVALID_REFRESH_TOKEN"
 
 
@@ -136,7 +147,7 @@ def test_a_repeated_exchange_changes_nothing() -> None:
 def test_an_exchange_of_a_used_token_ends_the_session_and_says_whose_it_was() -> None:
     rotated = session().rotate(shown(0), NOW)
     assert rotated.exchange_token(shown(0, THIEF), GRACE, NOW) == AggregateChange(
-        rotated.end(EndReason.TOKEN_REUSED, NOW), (SessionWasCompromised("usr_1", SESSION_ID),)
+        rotated.end(EndReason.TOKEN_REUSED, NOW), (SessionWasCompromised("usr_1", SESSION_ID, "", "", NOW),)
     )
 
 

@@ -15,6 +15,7 @@ UNUSED_AT_START = frozenset(
         *("rich", "pygments", "colorama"),  # structlog's rendering for terminals
         *("opentelemetry", "psutil"),  # redis's own metrics; traces are imported with an endpoint only
         *("faker", "typer", "supervisor", "httpx", "pytest"),
+        *("pdfminer", "docx", "lxml"),  # what reads files runs in processes of its own
         *("ops", "devstack", "verify"),
     }
 )

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from chassis import process
+from chassis.blobs import BlobSettings
 from chassis.contracts import Contracts
 from chassis.settings import ChassisSettings, ProcessSettings, RedisSettings
 from devstack.paths import DESCRIPTORS
@@ -27,6 +28,8 @@ SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 PYTHON_OTHERS = {"control-plane": "gateway.control_plane", "rate-limiter": "gateway.ratelimit"}
 SETTINGS_OF_VALUES = ("smtp_host", "smtp_port", "smtp_security", "smtp_user", "smtp_password", "mail_from")
 """Settings of a service that have values of their own."""
+SECRET_SETTINGS = ("s3_secret_key",)
+"""Settings that come from Secrets."""
 
 
 def table(name: str) -> dict[str, Any]:
@@ -84,6 +87,10 @@ def dependencies_of(settings: type[ProcessSettings], role: str) -> set[str]:
             found.add("broker")
     if "smtp_host" in settings.model_fields and role == "work":
         found.add("smtp")
+    if issubclass(settings, BlobSettings):
+        found.add("blobs")
+    if "clamd" in settings.model_fields and role == "work":
+        found.add("clamd")
     return found
 
 
@@ -154,7 +161,10 @@ def test_the_keys_of_secrets_are_the_secret_settings() -> None:
 @pytest.mark.parametrize("service", SERVICES)
 def test_the_schema_knows_every_setting_of_a_service_and_no_other(service: str) -> None:
     own = settings_class(f"services.{service}").model_fields.keys() - ChassisSettings.model_fields.keys()
-    own = {name for name in own if not name.startswith(SETTINGS_OF_VALUES)} | {"grpc_engine", "environment"}
+    own = {name for name in own if not name.startswith((*SETTINGS_OF_VALUES, *SECRET_SETTINGS))} | {
+        "grpc_engine",
+        "environment",
+    }
 
     known = SCHEMA["properties"]["settings"]["properties"][service]["properties"]
     assert set(known) == {f"IC_{name.upper()}" for name in own}

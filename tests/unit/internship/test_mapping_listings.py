@@ -35,6 +35,7 @@ FULL = replace(
     documents_required=("résumé",),
     respond_within_days=10,
     external_id="X-1",
+    blind_review=True,
 )
 
 

@@ -1,5 +1,6 @@
 """The audience table: who learns what from which event."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -158,8 +159,38 @@ def test_security_mails_go_to_the_address_of_the_event_or_of_the_account() -> No
     assert notified_recipients(notices.repeated_registration_notices("usr_1", "a@b.c")) == {
         ToAddress("usr_1", "a@b.c"): c.RegistrationRepeated
     }
-    assert notified_recipients(notices.compromised_session_notices("usr_1")) == {
+    assert notified_recipients(notices.compromised_session_notices("usr_1", "App", "", SOON)) == {
         ToUser("usr_1"): c.SessionCompromised
+    }
+    assert notified_recipients(notices.password_reset_notices("usr_1", "a@b.c", "12345678", SOON)) == {
+        ToAddress("usr_1", "a@b.c"): c.PasswordResetCode
+    }
+    assert notified_recipients(notices.replaced_password_notices("usr_1", "a@b.c")) == {
+        ToAddress("usr_1", "a@b.c"): c.PasswordReplaced
+    }
+
+
+def test_without_a_code_no_mail_is_sent() -> None:
+    assert notices.verification_notices("usr_1", "", "", SOON) == ()
+    assert notices.password_reset_notices("usr_1", "", "", SOON) == ()
+
+
+def test_a_change_of_address_is_told_to_both_addresses() -> None:
+    wish = notices.EmailChangeRequest(
+        user_id="usr_1", email="new@b.c", code="12345678", expire_time=SOON, present_email="a@b.c"
+    )
+    assert notified_recipients(notices.email_change_notices(wish)) == {
+        ToAddress("usr_1", "a@b.c"): c.EmailChangeAsked,
+        ToAddress("usr_1", "new@b.c"): c.EmailChangeCode,
+    }
+    taken = replace(wish, code="", owner_id="usr_2")
+    assert notified_recipients(notices.email_change_notices(taken)) == {
+        ToAddress("usr_1", "a@b.c"): c.EmailChangeAsked,
+        ToAddress("usr_2", "new@b.c"): c.AddressWanted,
+    }
+    assert notified_recipients(notices.changed_email_notices("usr_1", "a@b.c", "new@b.c")) == {
+        ToAddress("usr_1", "a@b.c"): c.EmailChangedFrom,
+        ToAddress("usr_1", "new@b.c"): c.EmailChangedTo,
     }
 
 
@@ -197,3 +228,8 @@ def test_what_happened_days_ago_is_no_news() -> None:
     now = datetime(2030, 5, 4, 12, tzinfo=UTC)
     assert not is_too_old_to_notify(now - timedelta(days=2), now)
     assert is_too_old_to_notify(now - timedelta(days=4), now)
+
+
+def test_a_person_whose_copy_is_ready_is_informed() -> None:
+    found = notices.ready_export_notices(STUDENT, SOON)
+    assert notified_recipients(found) == {ToUser(STUDENT): c.DataExportReady}

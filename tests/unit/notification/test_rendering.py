@@ -76,7 +76,15 @@ def part(mail: EmailMessage, kind: str) -> str:
 
 def shown(kind: type[NotificationContent]) -> list[str]:
     """Return the variables whose values a reader sees unchanged."""
-    hidden = {"application_id", "internship_id", "company_id", "expire_time", "apply_deadline"}
+    hidden = {
+        "application_id",
+        "internship_id",
+        "company_id",
+        "expire_time",
+        "apply_deadline",
+        "start_time",
+        "invitation_token",
+    }
     return [field.name for field in fields(kind) if field.name not in hidden]
 
 

@@ -21,13 +21,14 @@ from ops.paths import REPO
 BY_NAME = {alert.name: alert for alert in load_alert_rules()}
 FAMILIES = (
     "grpc|cache|breaker|bulkhead|repository|slot_map|outbox|events|queue|broker|periodic|xds|notification"
-    "|ratelimit|fault_proxy|readiness|database"
+    "|ratelimit|fault_proxy|readiness|database|data_export"
 )
 METRIC_OWNERS = (
     "chassis.observability",
     "gateway.control_plane",
     "gateway.ratelimit",
     "services.notification",
+    "services.user",
 )
 for module in METRIC_OWNERS:
     importlib.import_module(f"{module}.metrics")

@@ -28,7 +28,9 @@ def test_a_queue_goes_by_its_own_name_and_by_that_of_its_dead_letters() -> None:
     assert (
         dlq.require_queue("search-indexing") == dlq.require_queue("search-indexing.dead") == "search-indexing"
     )
-    with pytest.raises(OpsError, match="there is no queue 'nowhere'; there are user-profiles, "):
+    with pytest.raises(
+        OpsError, match="there is no queue 'nowhere'; there are auth-memberships, user-profiles, "
+    ):
         dlq.require_queue("nowhere")
 
 

@@ -47,11 +47,16 @@ def test_the_docs_show_the_objectives_as_they_are() -> None:
 
 
 def test_every_call_but_streams_is_in_one_class() -> None:
-    listed = [(service, name) for (_, service, _), names in calls_by_class().items() for name in names]
+    listed = [(rpc.service, rpc.name) for rpcs in calls_by_class().values() for rpc in rpcs]
     calls = [(rpc.service, rpc.name) for rpc in imported_contracts().rpcs if not rpc.server_streaming]
     assert sorted(listed) == sorted(calls)
     classes = {classify_call(rpc) for rpc in imported_contracts().rpcs}
     assert classes == {"read", "write", "search", "sign-in", "internal"}
+
+
+def test_no_two_calls_of_a_service_have_the_same_name() -> None:
+    calls = [(rpc.service.split(".")[1], rpc.name) for rpc in imported_contracts().rpcs]
+    assert len(calls) == len(set(calls))
 
 
 def test_no_two_indicators_have_the_same_labels() -> None:
@@ -92,12 +97,19 @@ def test_an_expression_with_an_unknown_place_is_refused(tmp_path: Path) -> None:
         list_indicators(load_objectives(path))
 
 
+def step_minutes(minutes: int) -> int:
+    """Return the time between two samples: days of them are long to replay."""
+    return 1 if minutes <= 360 else 4
+
+
 def calls(minutes: int, *, each_minute: float, failed: float) -> dict[str, str]:
     """Return counters of a read for so long, of which the share `failed` fails."""
     selector = f'grpc_service="{USER}", grpc_method="GetMe", process="user-serve"'
 
-    def rising(count: float) -> str:
-        return f"0+{count:g}x{minutes}"
+    step = step_minutes(minutes)
+
+    def rising(each_minute: float) -> str:
+        return f"0+{each_minute * step:g}x{minutes // step}"
 
     return {
         f'grpc_server_handled_total{{{selector}, grpc_code="OK"}}': rising(each_minute * (1 - failed)),
@@ -152,8 +164,8 @@ def require_on_objectives(
         alert=alert,
         at=f"{minutes}m",
         expected=found,
-        interval="1m",
-        evaluation_interval="1m" if minutes <= 360 else "4m",
+        interval=f"{step_minutes(minutes)}m",
+        evaluation_interval=f"{step_minutes(minutes)}m",
     )
 
 

@@ -29,7 +29,7 @@ def test_the_plan_shows_pods_stores_storage_cost_headroom_and_the_first_bottlene
     for words in (
         "800M users, 1M requests/s at peak, 20 regions",
         "internship-serve",
-        "mongod 40 shards",
+        "mongod 59 shards",
         "all collections",
         "in all",
         "earlier estimate for the same users and requests 27,000 to 120,000",
@@ -102,7 +102,7 @@ def test_an_edge_that_answers_all_leaves_the_lower_bounds(capsys: Screen) -> Non
 
 def test_a_smaller_replication_factor_needs_fewer_nodes(capsys: Screen) -> None:
     _code, shown = _ic(capsys, "--replication-factor", "1", "--search-shards", "8")
-    assert "mongod 40 shards 40 r7g.4xlarge" in shown
+    assert "mongod 59 shards 59 r7g.4xlarge" in shown
 
 
 def test_a_simulation_is_shown_and_drawn(capsys: Screen, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ STUDENT = Student(
     education=(Education("ETH Zürich", "Physics", "BSc", "2024-09", "2027-06", "5.5"),),
     experience=(Experience("Acme", "Intern", "2026-06", "2026-09", "Built things."),),
     projects=(Project("Notes", "https://notes.test", "On sketching engines", ("loom", "cards")),),
-    skills=(Skill("Python", SkillLevel.EXPERT), Skill("C++")),
+    skills=(Skill("Python", SkillLevel.EXPERT, "ic:python"), Skill("C++", id="ic:cpp")),
     languages=(Language("English", "native"),),
     certificates=(ProfileCertificate("Rigging", "Union", "2025-01", "https://union.test"),),
     availability=Availability("2027-03-01", "2027-09-30", 40),
@@ -44,6 +44,7 @@ STUDENT = Student(
     ),
     visibility=Visibility.RECRUITERS,
     blocked_company_ids=(COMPANY,),
+    open_to_work=True,
 )
 PROFILE = Profile(
     USER,

@@ -1,7 +1,10 @@
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
+from chassis.errors import DomainError
+from chassis.ids import new_id
 from services.user.domain import (
     Availability,
     Company,
@@ -18,8 +21,12 @@ from services.user.domain import (
     check_company,
     check_profile,
     new_profile,
+    normalise_profile,
 )
-from tests.unit.user.samples import COMPANY, PROFILE, STUDENT, USER, make_registration
+from services.user.domain.profile import MAX_CLAIM_AGE
+from tests.unit.user.samples import COMPANY, NOW, PROFILE, STUDENT, USER, make_registration
+
+OTHER_COMPANY = new_id("cmp")
 
 
 def fields_refused(student: Student) -> list[str]:
@@ -48,6 +55,28 @@ def test_a_full_profile_makes_sense() -> None:
 )
 def test_what_does_not_make_sense_is_refused_by_field(student: Student, field: str) -> None:
     assert fields_refused(student) == [f"student.{field}"]
+
+
+def test_a_known_skill_gets_its_id_and_free_text_none() -> None:
+    student = Student(skills=(Skill("k8s"), Skill("Kite building"), Skill("Go", id="ic:go")))
+    after = normalise_profile(replace(PROFILE, student=student)).student
+    assert after is not None
+    assert [skill.id for skill in after.skills] == ["ic:kubernetes", "", "ic:go"]
+    assert [skill.name for skill in after.skills] == ["k8s", "Kite building", "Go"]
+    assert fields_refused(after) == []
+
+
+@pytest.mark.parametrize("skill", [Skill("Rust", id="ic:python"), Skill("Rust", id="ic:unknown")])
+def test_an_id_that_is_not_the_names_is_refused(skill: Skill) -> None:
+    assert fields_refused(Student(skills=(Skill("Go"), skill))) == ["student.skills[1].id"]
+
+
+def test_a_skill_keeps_an_id_that_the_taxonomy_has_lost_until_it_is_changed() -> None:
+    kept = replace(PROFILE, student=replace(STUDENT, skills=(Skill("Gopher", id="ic:gopher"),)))
+    other = replace(kept, student=replace(kept.student or STUDENT, headline="Another"))
+    assert check_profile(kept, other) == ()
+    renamed = replace(kept, student=replace(STUDENT, skills=(Skill("Gopher 2", id="ic:gopher"),)))
+    assert [each.field for each in check_profile(kept, renamed)] == ["student.skills[0].id"]
 
 
 def test_an_open_end_and_the_same_month_make_sense() -> None:
@@ -131,3 +160,44 @@ def test_what_is_wrong_with_a_companys_page_is_named_at_once() -> None:
     before = Company(COMPANY, "Acme")
     after = replace(before, name="", locations=(Location("Bern"), Location("Basel", lng=7.5)))
     assert [violation.field for violation in check_company(before, after)] == ["name", "locations[1].lat"]
+
+
+def test_a_person_claims_one_company_at_a_time_and_each_membership_has_a_number() -> None:
+    person = new_profile(USER, ProfileKind.COMPANY)
+    claimed = person.with_company_claim(COMPANY, NOW)
+    assert (claimed.company_id, claimed.membership_number, claimed.claim_time) == (COMPANY, 1, NOW)
+    assert claimed.with_company_claim(COMPANY, NOW) == claimed
+    with pytest.raises(DomainError) as failure:
+        claimed.with_company_claim(OTHER_COMPANY, NOW)
+    assert failure.value.reason == "ALREADY_IN_COMPANY"
+    left = claimed.without_membership(COMPANY, 1)
+    assert (left.company_id, left.claim_time) == ("", None)
+    assert left.with_company_claim(OTHER_COMPANY, NOW).membership_number > claimed.membership_number
+
+
+def test_only_the_end_of_the_present_membership_ends_it() -> None:
+    member = new_profile(USER, ProfileKind.COMPANY).with_company_claim(COMPANY, NOW)
+    assert member.without_membership(COMPANY, 0) == member
+    assert member.without_membership(OTHER_COMPANY, 1) == member
+    confirmed = member.with_confirmed_membership(COMPANY, 1)
+    assert (confirmed.claim_time, confirmed.company_id) == (None, COMPANY)
+    assert member.with_confirmed_membership(COMPANY, 2) == member
+
+
+def test_a_claim_grows_stale_after_a_minute_unless_it_is_confirmed() -> None:
+    member = new_profile(USER, ProfileKind.COMPANY).with_company_claim(COMPANY, NOW)
+    assert not member.has_stale_claim(NOW + MAX_CLAIM_AGE)
+    later = NOW + MAX_CLAIM_AGE + timedelta(seconds=1)
+    assert member.has_stale_claim(later)
+    assert not member.with_confirmed_membership(COMPANY, 1).has_stale_claim(later)
+
+
+def test_the_company_of_a_late_registration_does_not_replace_the_one_that_was_joined() -> None:
+    registered = make_registration(version=1)
+    joined = new_profile(USER, ProfileKind.COMPANY).with_company_claim(OTHER_COMPANY, NOW)
+    late = joined.with_registration(replace(registered, kind=ProfileKind.COMPANY, company_id=COMPANY))
+    assert (late.company_id, late.membership_number) == (OTHER_COMPANY, 1)
+    later = late.with_registration(
+        replace(registered, kind=ProfileKind.COMPANY, company_id=COMPANY, account_version=9)
+    )
+    assert (later.company_id, later.membership_number) == (OTHER_COMPANY, 1)

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -9,12 +10,22 @@ from services.user.domain import (
     Profile,
     ProfileKind,
     Project,
+    Skill,
     Student,
     Visibility,
     build_student_entry,
     build_student_query,
 )
-from services.user.domain.search import MAX_WORDS_PER_STUDENT, STUDENT_GRAMMAR, StudentEntry
+from services.user.domain.search import (
+    MAX_WORDS_PER_STUDENT,
+    STUDENT_GRAMMAR,
+    StudentEntry,
+    StudentSearchRequest,
+    check_student_request,
+    may_be_found,
+    may_be_seen_by,
+)
+from services.user.domain.studies import month_window
 from tests.unit.user.samples import COMPANY, PROFILE, STUDENT
 
 
@@ -69,9 +80,54 @@ def test_a_skill_counts_more_than_a_headline_and_that_more_than_prose() -> None:
 
 def test_skills_are_compared_as_they_are_meant() -> None:
     query = build_student_query(
-        company_id=COMPANY, places=shared_gazetteer(), skills=["python ", "PYTHON", "c++"]
+        company_id=COMPANY, places=shared_gazetteer(), skills=["python ", "py", "ic:python", "cpp"]
     )
-    assert query.skill_keys == ("python", "c++") == entry().skill_keys
+    assert query.skill_keys == ("ic:python", "ic:cpp") == entry().skill_keys
+
+
+def test_a_skill_that_the_taxonomy_lacks_is_found_by_its_name() -> None:
+    query = build_student_query(company_id=COMPANY, places=shared_gazetteer(), skills=[" Kite  BUILDING"])
+    weaver = replace(STUDENT, skills=(Skill("kite building"),))
+    assert query.skill_keys == ("kite building",) == entry(weaver).skill_keys
+
+
+def test_a_student_with_an_older_profile_is_found_by_all_names_of_a_skill() -> None:
+    older = entry(replace(STUDENT, skills=(Skill("K8s"),)))
+    assert older.skill_keys == ("ic:kubernetes",)
+    assert {"kubernetes", "k8s"} <= set(older.words)
+
+
+def test_who_looks_for_no_work_is_not_found_and_who_has_not_said_is() -> None:
+    visible = replace(PROFILE, student=replace(STUDENT, visibility=Visibility.RECRUITERS, open_to_work=None))
+    assert may_be_found(visible)
+    assert not may_be_found(replace(visible, student=replace(STUDENT, open_to_work=False)))
+
+
+def test_a_blocked_company_sees_nobody_who_blocked_it() -> None:
+    assert may_be_seen_by(PROFILE, "cmp_01JD0000000000000000000001")
+    assert not may_be_seen_by(PROFILE, COMPANY)
+
+
+def test_the_entry_holds_what_studies_are_looked_for_by() -> None:
+    found = entry()
+    assert found.school_words == ("eth", "zurich")
+    assert "physics" in found.field_terms
+    assert found.graduation_first == found.graduation_last == 2027 * 12 + 5
+    assert (found.open_to_work, found.student_verified) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "fields"),
+    [
+        ({}, []),
+        ({"graduation": month_window("2027-06", "2027-05")}, ["graduationTo"]),
+        ({"school": "ETH", "is_blind": True}, ["school"]),
+        ({"school": "ETH"}, []),
+    ],
+)
+def test_what_makes_no_sense_together_is_named(changes: dict[str, Any], fields: list[str]) -> None:
+    request = StudentSearchRequest(COMPANY, "", (), "", "", is_literal=False, **changes)
+    assert [each.field for each in check_student_request(request)] == fields
 
 
 @pytest.mark.parametrize("city", ["zurich", "Zürich", "Zuerich", "Цюрих", "チューリッヒ"])

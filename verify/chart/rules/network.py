@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -12,7 +13,7 @@ from ops.paths import REPO
 from verify.chart.manifests import ChartRelease, PodTemplate, match_labels
 
 EDGES_FILE: Final = REPO / "helm" / "internshipconnect" / "files" / "network-edges.yaml"
-DEPENDENCIES: Final = ("mongo", "redis", "broker", "smtp", "otlp", "kubernetes")
+DEPENDENCIES: Final = ("mongo", "redis", "broker", "smtp", "blobs", "clamd", "otlp", "kubernetes")
 BUNDLED_DEPENDENCIES: Final = {"mongo": "mongo", "redis": "redis", "broker": "rabbitmq", "smtp": "mailbox"}
 """The component that stands for a dependency when the stores are bundled."""
 OUTSIDE_CALLERS: Final = ("clients", "monitoring")
@@ -110,6 +111,10 @@ def dependency_ports(release: ChartRelease) -> dict[str, set[int]]:
                 )
             if "IC_SMTP_PORT" in values:
                 found["smtp"] = {int(values["IC_SMTP_PORT"])}
+            if values.get("IC_BLOBS", "").startswith("s3://"):
+                found["blobs"] = {_url_port(values.get("IC_S3_ENDPOINT", ""))}
+            if (clamd := values.get("IC_CLAMD", "")) and not clamd.startswith("unix:"):
+                found["clamd"] = {int(clamd.rpartition(":")[2])}
     for config in release.of_kind("ConfigMap"):
         if "mesh.yaml" in config["data"] and _follows_kubernetes(config["data"]["mesh.yaml"]):
             found["kubernetes"] = set(KUBERNETES_PORTS)
@@ -117,6 +122,11 @@ def dependency_ports(release: ChartRelease) -> dict[str, set[int]]:
             shards = json.loads(config["data"]["slots.json"])["shards"]
             found["mongo"] = {port for shard in shards.values() for port in _mongo_ports(shard["uri"])}
     return found
+
+
+def _url_port(url: str) -> int:
+    parts = urlsplit(url)
+    return parts.port or (80 if parts.scheme == "http" else 443)
 
 
 def _follows_kubernetes(mesh_file: str) -> bool:

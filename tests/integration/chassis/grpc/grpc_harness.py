@@ -26,7 +26,7 @@ from internshipconnect.internship.v1.internship_pb2_grpc import InternshipServic
 from internshipconnect.notification.v1 import notification_pb2
 from internshipconnect.notification.v1.notification_pb2_grpc import NotificationServiceServicer
 from tests.fakes.claims import InMemoryClaims
-from tests.fakes.tokens import USER_KEY, USER_KEY_ID
+from tests.fakes.tokens import ISSUER, USER_KEY, USER_KEY_ID
 
 INTERNSHIP_ID = "int_01JD0000000000000000000000"
 ServicerBehaviour = Callable[[Any], Awaitable[Any]]
@@ -135,6 +135,7 @@ def _chain(max_in_flight: int) -> Any:
     verifier = TokenVerifier(
         users=StaticKeySource({USER_KEY_ID: USER_KEY.public_key()}),
         services=StaticKeySource({"svc-application": _SERVICE_KEY.public_key()}),
+        issuer=ISSUER,
     )
     return build_standard_chain(
         verifier=verifier,

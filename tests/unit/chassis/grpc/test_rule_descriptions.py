@@ -193,6 +193,14 @@ def test_rules_over_several_fields_have_words_of_their_own() -> None:
                 )
 
 
+async def test_the_refusal_of_a_short_password_names_the_length_and_why() -> None:
+    request = RegisterRequest(email="a@example.org", password="fourteen chars", kind=1, name="A")  # type: ignore[arg-type]
+    error = await _error(rpc("auth", "Register"), request)
+    assert error.violations == (
+        Violation("password", "must have at least 15 characters, as it is all that proves who signs in"),
+    )
+
+
 async def test_an_enum_field_lists_the_names_that_it_takes() -> None:
     request = RegisterRequest(
         email="a@example.org",

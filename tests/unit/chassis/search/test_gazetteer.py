@@ -26,6 +26,11 @@ def test_a_city_is_known_by_all_its_names(name: str, expected: str) -> None:
 )  # fmt: skip
 def test_a_country_is_known_in_many_languages(name: str, code: str) -> None:
     assert shared_gazetteer().find(name)[0].country == code
+    assert shared_gazetteer().country(name) == code
+
+
+def test_a_city_is_no_country() -> None:
+    assert shared_gazetteer().country("Munich") == ""
 
 
 def test_namesakes_are_distinguished_by_country_and_region_else_the_largest_is_meant() -> None:

@@ -7,7 +7,7 @@ import grpc
 import pytest
 import trustme
 
-from chassis.security import mutual_tls
+from chassis import tls_files
 from chassis.security.mutual_tls import IdentityFiles, MutualTls
 from tests.mounted_secret import MountedSecret
 
@@ -87,5 +87,5 @@ def test_files_that_are_half_replaced_wait_for_the_rest(secret: MountedSecret) -
 
 
 def test_the_names_of_the_files_are_those_of_cert_manager() -> None:
-    names = (mutual_tls.CERTIFICATE_FILE, mutual_tls.KEY_FILE, mutual_tls.AUTHORITY_FILE)
+    names = (tls_files.CERTIFICATE_FILE, tls_files.KEY_FILE, tls_files.AUTHORITY_FILE)
     assert names == ("tls.crt", "tls.key", "ca.crt")

@@ -1,6 +1,7 @@
 import base64
 import json
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
@@ -16,17 +17,18 @@ from chassis.call_context import Principal
 from chassis.errors import DomainError
 from chassis.security.jwks import StaticKeySource
 from chassis.security.service_identity import ServiceIdentity
-from chassis.security.tokens import TokenVerifier
+from chassis.security.tokens import OLDER_ISSUER, TokenVerifier
 
 USER_KEY = generate_private_key(SECP256R1())
 SERVICE_KEY = generate_private_key(SECP256R1())
 FOREIGN_KEY = generate_private_key(SECP256R1())
+ISSUER = "https://api.example.com"
 
 
 def claims(**changed: Any) -> dict[str, Any]:
     now = int(time.time())
     whole = {
-        "iss": "internshipconnect",
+        "iss": ISSUER,
         "aud": "internshipconnect",
         "sub": "usr_1",
         "sid": "ses_1",
@@ -46,7 +48,9 @@ def claims(**changed: Any) -> dict[str, Any]:
 def signed(
     payload: dict[str, Any], key: EllipticCurvePrivateKey = USER_KEY, kid: str | None = "user-1"
 ) -> str:
-    return jwt.encode(payload, key, "ES256", headers={"kid": kid} if kid else None)
+    # Below `jwt.encode`, which would check the claims itself.
+    headers = {"kid": kid} if kid else None
+    return jwt.PyJWS().encode(json.dumps(payload).encode(), key, "ES256", headers)
 
 
 def unsafely_encoded(header: dict[str, Any], payload: dict[str, Any], signature: bytes = b"") -> str:
@@ -59,6 +63,7 @@ def verifier() -> TokenVerifier:
     return TokenVerifier(
         users=StaticKeySource({"user-1": USER_KEY.public_key(), "svc-sneaky": USER_KEY.public_key()}),
         services=StaticKeySource({"svc-application": SERVICE_KEY.public_key()}),
+        issuer=ISSUER,
     )
 
 
@@ -120,6 +125,8 @@ async def test_a_remembered_token_expires_all_the_same(
     "changed",
     [
         {"iss": "somebody-else"},
+        {"iss": f"{ISSUER}/"},
+        {"iss": [ISSUER]},
         {"aud": "somebody-else"},
         {"aud": None},
         {"iss": None},
@@ -200,3 +207,27 @@ async def test_a_service_uses_one_token_until_it_is_about_to_expire(monkeypatch:
     assert identity.token() == first
     monkeypatch.setattr(time, "time", lambda: now + 250)
     assert identity.token() != first
+
+
+async def test_only_the_token_of_an_api_key_has_scopes(verifier: TokenVerifier) -> None:
+    person = await verifier.verify(signed(claims()))
+    assert person.scopes is None
+    key = await verifier.verify(signed(claims(scope="LISTINGS_READ FIGURES_READ")))
+    assert key.scopes == ("LISTINGS_READ", "FIGURES_READ")
+    assert (await verifier.verify(signed(claims(scope="")))).scopes == ()
+
+
+async def test_the_older_issuer_is_taken_for_a_time_and_only_the_gateway_s_address_afterwards(
+    verifier: TokenVerifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = datetime.now(UTC) + timedelta(days=1)
+    monkeypatch.setattr("chassis.security.tokens.OLDER_ISSUER_UNTIL", later)
+    assert (await verifier.verify(signed(claims(iss=OLDER_ISSUER, sub="usr_2")))).id == "usr_2"
+    monkeypatch.setattr("chassis.security.tokens.OLDER_ISSUER_UNTIL", datetime.now(UTC))
+    assert await reason(verifier, signed(claims(iss=OLDER_ISSUER, sub="usr_3"))) == "TOKEN_INVALID"
+    assert (await verifier.verify(signed(claims(sub="usr_4")))).id == "usr_4"
+
+
+async def test_the_issuer_of_people_is_none_of_a_service(verifier: TokenVerifier) -> None:
+    forged = claims(iss=ISSUER, sub="application", kind="SERVICE")
+    assert await reason(verifier, signed(forged, SERVICE_KEY, "svc-application")) == "TOKEN_INVALID"

@@ -161,8 +161,9 @@ def test_the_wall_before_each_class_is_the_best_plan_that_has_a_limit() -> None:
         "limit_login": (1_000, 900),
         "limit_public_api": (10_000, 60),
         "limit_search": (1_000, 60),
-        "limit_sign_up": (200, 900),
+        "limit_sign_up": (600, 900),
         "limit_suggest": (6_000, 60),
+        "limit_upload": (500, 3_600),
     }
 
 

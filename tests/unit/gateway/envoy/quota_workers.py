@@ -205,6 +205,12 @@ class QuotaWorker:
         claims = self._lua.table_from({b"sub": user.encode(), b"plan": plan.encode()})
         return self._call(path, original, claims, "192.0.2.1")
 
+    def call_with_key(self, key: str, company: str, *, path: str = SEARCH_CALL) -> CallAnswer:
+        """Make a call of a company's API key."""
+        caller = {b"sub": key.encode(), b"org": company.encode(), b"plan": b"FREE"}
+        claims = self._lua.table_from(caller | {b"scope": b"LISTINGS_READ"})
+        return self._call(path, "", claims, "192.0.2.1")
+
     def call_from(self, address: str, *, path: str = SEARCH_CALL) -> CallAnswer:
         """Make a call without a token."""
         return self._call(path, "", None, address)

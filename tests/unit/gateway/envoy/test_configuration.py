@@ -1,6 +1,8 @@
 """Envoy's configuration follows the contracts and the mesh file."""
 
 import base64
+import json
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,22 +12,29 @@ from google.protobuf.json_format import ParseError
 
 import internshipconnect
 from chassis.contracts import Contracts
+from chassis.ids import new_id
+from chassis.security.tokens import OLDER_ISSUER
 from gateway.api_surface import edge_rpcs, service_of
+from gateway.envoy.api_keys import API_KEY_FILTER, API_KEY_PREFIX
 from gateway.envoy.bootstrap import EnvoyNode, build_bootstrap
 from gateway.envoy.clusters import build_clusters
 from gateway.envoy.edge_config import EdgeConfig
-from gateway.envoy.filters import render_lua_source
+from gateway.envoy.filters import BUFFER_FILTER, render_lua_source
 from gateway.envoy.listener import build_edge_listener
 from gateway.envoy.quotas import QUOTA_CLASSES, QUOTA_HEADER, has_quota, rate_limit_class, render_quota_lua
-from gateway.envoy.rate_limits import rate_limit_actions, render_caller_lua
-from gateway.envoy.routes import build_edge_routes, build_origin_routes
+from gateway.envoy.rate_limits import CALLER_FILTER, rate_limit_actions, render_caller_lua
+from gateway.envoy.routes import NO_TIMEOUT, build_edge_routes, build_origin_routes
 from gateway.envoy.snapshot_builder import GatewaySnapshotBuilder
+from gateway.envoy.tokens import JWT_FILTER
 from gateway.envoy_types import Cluster, Listener, Secret, parse_message
 from gateway.xds.endpoints import Endpoint
 from gateway.xds.mesh import Mesh
 from gateway.xds.resource_types import CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE, SECRET_TYPE
 from gateway.xds.snapshot import InconsistentSnapshotError, Snapshot
 from internshipconnect.options.v1.options_pb2 import IDEMPOTENCY_KEY, RateLimitClass
+from services.auth.api.gateway_checks import CHECK_METHOD
+from services.auth.domain.api_keys import PresentedApiKey
+from verify.chart.rpc_callers import list_rpc_callers
 
 SERVICE_NAMES = ("auth", "user", "internship", "application", "notification", "analytics")
 EDGE = EdgeConfig(("127.0.0.1", 8080), pages=(("/docs", "text/html", "<p>"),))
@@ -134,13 +143,45 @@ def test_traces_go_out_only_where_a_collector_is_set() -> None:
 def test_the_error_script_knows_every_reason_and_every_body_field_of_the_contracts() -> None:
     source = render_lua_source(contracts())
     assert "UNKNOWN_PARAMETER = { code = 3" in source
-    assert "company = true, internship = true, me = true" in source
+    assert "company = true, content = true, document = true, internship = true, me = true" in source
 
 
 def test_only_callers_of_public_calls_or_with_a_ticket_may_come_without_a_token() -> None:
     rules = {rule["match"]["path"]: rule["requires"] for rule in _filter("jwt_authn")["rules"]}
     for rpc in edge_rpcs(contracts()):
         assert ("requires_any" in rules[rpc.path]) == (rpc.is_public or bool(rpc.policy.ticket))
+
+
+def test_tokens_of_the_issuer_and_of_the_older_one_are_taken_where_the_mesh_file_names_one() -> None:
+    filters = _manager(issuer="https://api.example.com")["http_filters"]
+    tokens = next(each["typed_config"] for each in filters if each["name"] == JWT_FILTER)
+    issuers = {name: provider["issuer"] for name, provider in tokens["providers"].items()}
+    assert list(issuers.values()) == ["https://api.example.com", OLDER_ISSUER]
+    rules = {rule["match"]["path"]: rule["requires"]["requires_any"] for rule in tokens["rules"]}
+    for rpc in edge_rpcs(contracts()):
+        accepted = [each.get("provider_name") for each in rules[rpc.path]["requirements"]]
+        may_be_missing = rpc.is_public or bool(rpc.policy.ticket)
+        assert accepted == [*issuers, *([None] if may_be_missing else [])]
+
+
+def test_an_api_key_is_exchanged_before_tokens_are_verified_and_nothing_else_is_asked_for() -> None:
+    names = [each["name"] for each in _manager()["http_filters"]]
+    assert names.index(API_KEY_FILTER) < names.index(JWT_FILTER) < names.index(CALLER_FILTER)
+    exchange = _filter("ext_authz")
+    assert exchange["failure_mode_allow"] is False
+    assert exchange["grpc_service"]["envoy_grpc"]["cluster_name"] in SERVICE_NAMES
+    assert exchange["filter_enabled_metadata"]["value"] == {"bool_match": True}
+
+
+def test_the_edge_knows_the_keys_that_auth_makes() -> None:
+    presented = PresentedApiKey.new(new_id("cmp"), datetime.now(UTC))
+    assert presented.encode().startswith(API_KEY_PREFIX)
+    assert CHECK_METHOD in list_rpc_callers()["auth"]["gateway"]
+
+
+def test_a_call_of_an_api_key_counts_for_its_company() -> None:
+    for rpc in edge_rpcs(contracts()):
+        assert not rpc.api_key_scope or has_quota(rpc), "the limiter would count each key by itself"
 
 
 def test_every_call_is_limited_by_its_class_unless_it_is_internal() -> None:
@@ -283,8 +324,10 @@ def test_a_fault_is_that_of_every_call_of_its_service_and_of_no_other() -> None:
 def test_a_delayed_call_has_no_more_time_than_others() -> None:
     for host in _with_faults(user={"delay": {"duration_s": 9}}):
         for route in host["routes"]:
-            longest = route.get("route", {}).get("max_stream_duration", {})
-            assert ("max_stream_duration" in longest) == (route.get("route", {}).get("cluster") == "user")
+            action = route.get("route", {})
+            longest = action.get("max_stream_duration", {})
+            is_delayed_call = action.get("cluster") == "user" and action["timeout"] != NO_TIMEOUT
+            assert ("max_stream_duration" in longest) == is_delayed_call
 
 
 def test_the_bounds_of_the_mesh_file_are_the_clusters() -> None:
@@ -367,3 +410,16 @@ def test_the_certificate_comes_as_a_secret_whose_files_are_watched() -> None:
     edge = snapshot.resources_of(LISTENER_TYPE)["gateway"]
     assert (SECRET_TYPE, found.name) in edge.references
     assert not builder.build("gateway", "north", contracts(), mesh(), {}).resources_of(SECRET_TYPE)
+
+
+def test_a_call_that_takes_files_has_a_larger_bound_on_every_path_and_no_other_call_has() -> None:
+    host = build_edge_routes(contracts(), mesh(), EDGE)["virtual_hosts"][0]
+    larger = {
+        json.dumps(route["match"]): route["typed_per_filter_config"][BUFFER_FILTER]["buffer"]
+        for route in host["routes"]
+        if "buffer" in route.get("typed_per_filter_config", {}).get(BUFFER_FILTER, {})
+    }
+    [upload] = [rpc for rpc in edge_rpcs(contracts()) if rpc.policy.max_request_bytes]
+    assert len(larger) == 1 + len(upload.http)
+    assert {each["max_request_bytes"] for each in larger.values()} == {upload.max_request_bytes}
+    assert all(upload.path in match or '"exact": "PUT"' in match for match in larger)

@@ -208,6 +208,13 @@ def test_a_limit_that_comes_to_an_unlimited_caller_holds_within_an_interval(limi
     assert admitted(worker, 20) <= 10
 
 
+def test_the_keys_of_a_company_share_its_allowance(worker: QuotaWorker) -> None:
+    answers = [worker.call_with_key(f"key_{number % 3}", "cmp_1").status for number in range(30)]
+    assert answers.count(200) == [worker.call().status for _ in range(30)].count(200)
+    assert 429 in answers
+    assert worker.call_with_key("key_9", "cmp_2").status == 200
+
+
 def test_another_plan_is_another_allowance_at_once(worker: QuotaWorker) -> None:
     admitted(worker, 11)
     assert worker.call(plan="FREE").status == 429
@@ -224,6 +231,16 @@ def test_while_the_limiter_is_silent_a_worker_admits_half_of_a_known_limit(
     refused = worker.call("usr_2")
     assert refused.status == 429
     assert 0 < int(refused.headers["retry-after"]) <= 60
+
+
+def test_while_the_limiter_is_silent_a_new_caller_of_an_unlimited_plan_passes(
+    limiter: VirtualLimiter,
+) -> None:
+    limiter.limit = None
+    worker = QuotaWorker(limiter)
+    worker.call("usr_1")
+    limiter.is_down = True
+    assert admitted(worker, 80, "usr_2") == 80
 
 
 def test_a_worker_that_never_had_an_answer_admits_some_calls_and_not_all(limiter: VirtualLimiter) -> None:

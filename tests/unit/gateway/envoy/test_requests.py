@@ -20,7 +20,7 @@ BINDINGS: Final = [(rpc, binding) for rpc in edge_rpcs() for binding in rpc.http
 every_binding: Final = pytest.mark.parametrize(
     ("rpc", "binding"), BINDINGS, ids=[f"{binding.method} {binding.path}" for _, binding in BINDINGS]
 )
-WITH_BODY: Final = [(rpc, binding) for rpc, binding in BINDINGS if binding.body]
+WITH_BODY: Final = [(rpc, binding) for rpc, binding in BINDINGS if binding.body and not rpc.http_body_field]
 every_body: Final = pytest.mark.parametrize(
     ("rpc", "binding"), WITH_BODY, ids=[f"{binding.method} {binding.path}" for _, binding in WITH_BODY]
 )
@@ -71,7 +71,8 @@ def test_every_path_of_the_contracts_takes_its_method_and_no_path_with_a_slash_m
     allowed = SCRIPT.methods(path)
     assert allowed is not None
     assert binding.method in allowed.split(", ")
-    assert ("HEAD" in allowed.split(", ")) == ("GET" in allowed and not rpc.server_streaming)
+    reads = [one for one, other in BINDINGS if other.method == "GET" and concrete(other) == path]
+    assert ("HEAD" in allowed.split(", ")) == any(not one.server_streaming for one in reads)
     for other in (f"{path}/", f"/{path}", path.replace("/", "//"), f"{path}//", path.upper()):
         assert SCRIPT.methods(other) is None, other
 
@@ -300,7 +301,7 @@ def test_a_request_whose_first_line_is_not_readable_is_not_taken_for_one_with_a_
         "application/json",
         "MALFORMED_REQUEST",
     )
-    assert "one of DELETE, GET, HEAD, OPTIONS, PATCH, POST in upper case" in answer["message"]
+    assert "one of DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT in upper case" in answer["message"]
     assert "JSON" not in answer["message"]
 
 
@@ -310,3 +311,66 @@ def test_what_the_transcoder_says_of_a_body_stays_about_the_body() -> None:
         "The body is not the JSON that this call takes; see the API page for its fields. "
         "Reading it as JSON failed: Unexpected token."
     )
+
+
+UPLOAD: Final = ("PUT", "/api/v1/documents/doc_1/content?ticket=abc")
+MAX_UPLOAD_BYTES: Final = next(rpc.max_request_bytes for rpc in edge_rpcs() if rpc.name == "UploadDocument")
+
+
+@pytest.mark.parametrize("body", ["%PDF-1.7", "{not JSON", '{"colour": 1}', "\x00\xff"])
+@pytest.mark.parametrize("content_type", ["", "application/pdf", "application/json"])
+def test_a_file_passes_as_it_is_whatever_it_says_it_is(body: str, content_type: str) -> None:
+    assert SCRIPT.ask(*UPLOAD, body, content_type=content_type) is None
+
+
+def test_a_file_that_is_too_large_by_its_own_word_is_refused_before_it_comes() -> None:
+    assert SCRIPT.ask(*UPLOAD, content_length=str(MAX_UPLOAD_BYTES)) is None
+    answer = SCRIPT.ask(*UPLOAD, content_length=str(MAX_UPLOAD_BYTES + 1))
+    assert answer is not None
+    status, body = answer
+    assert (status, json.loads(body)["details"][0]["reason"]) == ("413", "PAYLOAD_TOO_LARGE")
+    assert str(MAX_UPLOAD_BYTES) in json.loads(body)["message"]
+
+
+def test_the_query_of_an_upload_is_checked_as_any_other() -> None:
+    answer = SCRIPT.ask("PUT", "/api/v1/documents/doc_1/content?tiket=abc", "%PDF-1.7")
+    assert answer is not None
+    assert json.loads(answer[1])["details"][0]["reason"] == "UNKNOWN_PARAMETER"
+
+
+@pytest.mark.parametrize(
+    ("authorization", "has_token", "has_key"),
+    [
+        (None, None, None),
+        ("Bearer eyJhbGciOiJFUzI1NiJ9.e30.c2ln", True, None),
+        ("Bearer ick_01M82MXNND3Z0G5R7K2C4W8Y9B_abc", True, True),
+        ("bearer  ick_", True, True),
+        ("Bearer xick_01M82MXNND3Z0G5R7K2C4W8Y9B_abc", True, None),
+        ("Basic ick_01M82MXNND3Z0G5R7K2C4W8Y9B_abc", True, None),
+    ],
+)
+def test_the_filter_for_api_keys_is_asked_for_keys_only(
+    authorization: str | None, has_token: bool | None, has_key: bool | None
+) -> None:
+    headers = {":method": "GET", ":path": "/api/v1/internships"}
+    headers |= {"authorization": authorization} if authorization else {}
+    _, _, saved = SCRIPT.raw_ask(headers)
+    assert (saved["has_token"], saved["has_api_key"]) == (has_token, has_key)
+
+
+@pytest.mark.parametrize(
+    ("text", "saved", "reason"),
+    [
+        ("Jwt is missing", {}, "TOKEN_MISSING"),
+        ("Jwt is missing", {"has_token": True}, "TOKEN_INVALID"),
+        ("Jwt issuer is not configured", {"has_token": True}, "TOKEN_INVALID"),
+        ("Jwt is expired", {"has_token": True}, "TOKEN_EXPIRED"),
+        ("API_KEY_INVALID", {"has_token": True, "has_api_key": True}, "API_KEY_INVALID"),
+    ],
+)
+def test_a_refused_token_is_said_to_be_missing_only_when_there_was_none(
+    text: str, saved: dict[str, bool], reason: str
+) -> None:
+    refused = json.dumps({"code": 16, "message": text, "details": []})
+    status, body = SCRIPT.answer("401", refused, saved, content_type="application/json")
+    assert (status, json.loads(body)["details"][0]["reason"]) == ("401", reason)

@@ -69,3 +69,41 @@ def test_a_deadline_names_its_zone_and_offset(
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs Node to run the script of the pages")
 def test_a_listing_without_a_deadline_shows_none() -> None:
     assert _shown_deadline("en", "UTC") == "\N{EN DASH}"
+
+
+_INVITATION: Final = """
+const [script, hash] = JSON.parse(require("fs").readFileSync(0, "utf8"));
+const parts = {};
+const element = () => ({ hidden: true, textContent: "", addEventListener() {} });
+globalThis.document = {
+  body: { dataset: { page: "invitation" } },
+  documentElement: { lang: "en" },
+  getElementById: (name) => (parts[name] ||= element()),
+  querySelector: () => null,
+};
+globalThis.location = { pathname: "/app/invitation", search: "?lang=en", hash };
+const shown = [];
+globalThis.history = { replaceState: (state, title, address) => shown.push(address) };
+globalThis.CSS = { escape: (text) => text };
+const calls = [];
+globalThis.fetch = async (path, request) => {
+  calls.push([path, JSON.parse(request.body)]);
+  const offer = { companyName: "Acme", companyState: "COMPANY_STATE_VERIFIED", role: "COMPANY_ROLE_OWNER" };
+  return { ok: true, json: async () => ({ ...offer, state: "INVITATION_STATE_SENT" }) };
+};
+new Function(script)();
+setTimeout(() => process.stdout.write(JSON.stringify({ calls, shown, title: parts.title.textContent })), 0);
+"""
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs Node to run the script of the pages")
+def test_the_secret_of_an_invitation_leaves_the_address_and_opening_the_page_only_looks_it_up() -> None:
+    script = next(asset.content for asset in load_page_assets() if asset.name.endswith(".js"))
+    node = shutil.which("node")
+    assert node is not None
+    given = json.dumps([script, "#cmp_1.secret"])
+    ended = subprocess.run([node, "-e", _INVITATION], input=given, capture_output=True, text=True, check=True)
+    seen = json.loads(ended.stdout)
+    assert seen["shown"] == ["/app/invitation?lang=en"]
+    assert seen["calls"] == [["/api/v1/invitations:lookup", {"invitationToken": "cmp_1.secret"}]]
+    assert seen["title"] == "Acme"

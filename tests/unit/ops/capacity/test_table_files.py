@@ -76,5 +76,5 @@ def test_the_committed_tables_say_when_and_how_they_were_measured() -> None:
     assert tables.records.source
     assert tables.prices.as_of
     assert tables.prices.source
-    bases = {"measured", "measured, few records", "built by hand"}
+    bases = {"measured", "measured, few records", "built by hand", "estimated"}
     assert {each.basis.removesuffix(", earlier") for each in tables.records.collections.values()} <= bases

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.call_context import CallContext, bind_call
-from chassis.contracts import RpcSpec
+from chassis.contracts import DEFAULT_MAX_REQUEST_BYTES, RpcSpec
 from chassis.errors import DomainError
 from chassis.grpc.field_names import FieldNameTranslator
-from chassis.grpc.handlers import MAX_REQUEST_BYTES, RpcContext
+from chassis.grpc.handlers import RpcContext
 from chassis.grpc.interceptors.validation import ValidationInterceptor, ValidRequests
 from internshipconnect.application.v1.application_pb2 import Answer, SubmitApplicationRequest
 from internshipconnect.auth.v1.auth_pb2 import LoginRequest, RegisterRequest
@@ -100,7 +100,7 @@ async def test_a_field_within_a_list_within_a_whole_body_is_named_in_full() -> N
     [
         (
             rpc("auth", "Register"),
-            RegisterRequest(email="a@example.org", password="long enough", kind=2, name="A"),  # type: ignore[arg-type]
+            RegisterRequest(email="a@example.org", password="long enough for all", kind=2, name="A"),  # type: ignore[arg-type]
             "companyName",
         ),
         (rpc("notification", "MarkRead"), MarkReadRequest(), "notificationIds"),
@@ -142,7 +142,7 @@ async def test_a_company_name_that_is_missing_or_too_many_is_named_once_as_the_c
 ) -> None:
     spec = rpc("auth", "Register")
     request = RegisterRequest(
-        email="a@example.org", password="long enough", kind=kind, name="A", company_name=company_name
+        email="a@example.org", password="long enough for all", kind=kind, name="A", company_name=company_name
     )
     error = FieldNameTranslator(spec).translate_error(await refused(spec, request), over_http=over_http)
     assert error.message == f"{name}: {words}"
@@ -190,7 +190,7 @@ async def test_a_name_without_the_character_that_nobody_sees_is_asked_for(text: 
     }
     company = RegisterRequest(
         email="a@example.org",
-        password="long enough",
+        password="long enough for all",
         kind=ACCOUNT_KIND_COMPANY,
         name=text,
         company_name=text,
@@ -289,7 +289,7 @@ def test_the_remembered_requests_are_bounded_in_number_and_size() -> None:
 
 
 async def test_a_request_that_is_too_large_is_refused_before_it_is_parsed() -> None:
-    error = await refused(rpc("auth", "Login"), b"\xff" * (MAX_REQUEST_BYTES + 1))
+    error = await refused(rpc("auth", "Login"), b"\xff" * (DEFAULT_MAX_REQUEST_BYTES + 1))
     assert error.reason == "PAYLOAD_TOO_LARGE"
 
 
@@ -328,7 +328,7 @@ async def test_fields_that_this_version_does_not_know_are_ignored() -> None:
 )
 async def test_what_shows_nothing_is_missing_wherever_a_text_is_demanded(unseen: str) -> None:
     def registration(**texts: str) -> RegisterRequest:
-        given = {"email": "a@example.org", "password": "long enough it is", "name": "A"} | texts
+        given: Any = {"email": "a@example.org", "password": "long enough it is", "name": "A"} | texts
         return RegisterRequest(kind=ACCOUNT_KIND_STUDENT, **given)
 
     company = registration(company_name=unseen)

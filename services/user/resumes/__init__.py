@@ -1,0 +1,1 @@
+"""Reading résumés from files, each in a process of its own."""
