@@ -2,9 +2,8 @@
 
 from chassis.runtime import ServiceDefinition, ServiceResources, run_service
 from chassis.security.data_keys import DataKeys
-from services.auth import api, event_handlers, jobs, oidc_client, revocations
+from services.auth import api, event_handlers, hashing, jobs, oidc_client, revocations, webauthn_verifier
 from services.auth.failed_sign_ins import FailedSignInCounter
-from services.auth.hashing import Argon2Hasher
 from services.auth.repository import AuthRepositories
 from services.auth.service.use_cases import AuthUseCases, build_use_cases
 from services.auth.settings import AuthSettings
@@ -15,10 +14,11 @@ def build_cases(resources: ServiceResources[AuthSettings]) -> AuthUseCases:
     settings, clock, keys = resources.settings, resources.clock, DataKeys.from_settings(resources.settings)
     return build_use_cases(
         AuthRepositories.open(resources.shards, keys, clock, settings.region),
-        hasher=Argon2Hasher(threads=settings.hash_threads, queue=settings.hash_queue),
+        hasher=hashing.Argon2Hasher(threads=settings.hash_threads, queue=settings.hash_queue),
         revocations=revocations.RedisSessionRevoker(resources.redis),
         failures=FailedSignInCounter(resources.redis, settings.sign_in_policy),
         providers=oidc_client.open_provider_ports(settings.oidc, resources.redis),
+        passkeys=webauthn_verifier.open_passkey_ports(settings.passkey_site, resources.redis),
         clock=clock,
         policy=settings.policy,
     )

@@ -11,6 +11,7 @@ from internshipconnect.auth.v1 import (
     administration_pb2,
     api_keys_pb2,
     identities_pb2,
+    passkeys_pb2,
     second_factors_pb2,
     security_events_pb2,
 )
@@ -45,6 +46,7 @@ from services.auth.domain.events import (
 )
 from services.auth.domain.identities import LinkedIdentity
 from services.auth.domain.keys import ACCESS_TOKEN_LIFE, SigningKey
+from services.auth.domain.passkeys import Passkey
 from services.auth.domain.security_events import PerformerKind, SecurityEvent
 from services.auth.domain.sessions import Session
 from services.auth.domain.sign_in_result import SignInResult
@@ -101,6 +103,20 @@ def identity_message(identity: LinkedIdentity) -> identities_pb2.Identity:
     """Return an identity as the owner of the account sees it."""
     message = identities_pb2.Identity(id=identity.id, provider_id=identity.provider_id, email=identity.email)
     message.link_time.FromDatetime(identity.link_time)
+    return message
+
+
+def passkey_message(passkey: Passkey) -> passkeys_pb2.Passkey:
+    """Return a passkey as the owner of the account sees it: all but its key."""
+    message = passkeys_pb2.Passkey(
+        id=passkey.id,
+        name=passkey.name,
+        backup_eligible=passkey.is_backup_eligible,
+        backed_up=passkey.is_backed_up,
+        last_use_time=passkey.last_use_time,
+        refused=passkey.is_refused,
+    )
+    message.create_time.FromDatetime(passkey.create_time)
     return message
 
 

@@ -2,14 +2,19 @@
 
 import os
 from datetime import timedelta
-from typing import Self
+from typing import Final, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, FilePath, model_validator
 
 from chassis.settings import ChassisSettings
 from services.auth.domain.sign_in_policy import SignInPolicy
 from services.auth.oidc_client import OidcSettings, load_providers
+from services.auth.service.passkey_ports import PasskeySite
 from services.auth.service.use_cases import AuthPolicy
+
+LOOPBACK: Final = "127.0.0.1"
+LOCAL_NAME: Final = "localhost"
 
 
 class AuthSettings(ChassisSettings):
@@ -42,6 +47,27 @@ class AuthSettings(ChassisSettings):
         description="JSON file: other providers to sign in with, and their secrets; none: no others",
     )
 
+    passkey_domain: str = Field(
+        default="",
+        pattern=r"^([a-z0-9-]+(\.[a-z0-9-]+)*)?$",
+        description="the domain that passkeys belong to, for ever; empty: that of the gateway's address",
+    )
+    passkey_origins: str = Field(
+        default="",
+        pattern=r"^((https?://[^\s/,]+|android:apk-key-hash:[A-Za-z0-9_-]+)"
+        r"(,(https?://[^\s/,]+|android:apk-key-hash:[A-Za-z0-9_-]+))*)?$",
+        description="sites and apps that may use passkeys, with commas; empty: the gateway's address",
+    )
+
+    @model_validator(mode="after")
+    def _has_origins_of_domain(self) -> Self:
+        domain = self.passkey_site.domain
+        for origin in self.passkey_site.origins:
+            host = urlsplit(origin).hostname or ""
+            if origin.startswith("http") and host != domain and not host.endswith(f".{domain}"):
+                raise ValueError(f"passkey_origins: {origin} is not of passkey_domain {domain}")
+        return self
+
     @model_validator(mode="after")
     def _has_valid_providers(self) -> Self:
         load_providers(self.sign_in_providers)
@@ -51,6 +77,17 @@ class AuthSettings(ChassisSettings):
     def oidc(self) -> OidcSettings:
         """Return the providers of the file, and the page that is registered with each of them."""
         return OidcSettings(load_providers(self.sign_in_providers), f"{self.public_url}/app/provider")
+
+    @property
+    def passkey_site(self) -> PasskeySite:
+        """Return the domain and the origins of passkeys; browsers take `localhost`, but no IP address."""
+        gateway = urlsplit(self.public_url)
+        host = gateway.hostname or ""
+        own = (
+            gateway._replace(netloc=gateway.netloc.replace(host, LOCAL_NAME)) if host == LOOPBACK else gateway
+        )
+        origins = self.passkey_origins.split(",") if self.passkey_origins else [own.geturl()]
+        return PasskeySite(self.passkey_domain or own.hostname or "", tuple(origins))
 
     @property
     def policy(self) -> AuthPolicy:

@@ -41,6 +41,11 @@ _PHRASES: Final[Mapping[str, Mapping[str, str]]] = {
         ),
         "An authenticator app was turned on.": "Eine Authenticator-App wurde eingeschaltet.",
         "The authenticator app was turned off.": "Die Authenticator-App wurde abgeschaltet.",
+        "A passkey was added.": "Ein Passkey wurde hinzugefügt.",
+        "A passkey was removed.": "Ein Passkey wurde entfernt.",
+        "A passkey may have been copied and does not sign in any more. Remove it.": (
+            "Ein Passkey wurde möglicherweise kopiert und gilt nicht mehr. Bitte entfernen Sie ihn."
+        ),
         "A recovery code was used to sign in.": "Zum Anmelden wurde ein Wiederherstellungscode benutzt.",
         "New recovery codes were made.": "Es wurden neue Wiederherstellungscodes erzeugt.",
     }

@@ -33,6 +33,7 @@ PREFIX_OF: Final = {
     "student_id": "usr",
     "session_id": "ses",
     "invitation_id": "inv",
+    "passkey_id": "pky",
 }
 LOG_TIMEOUT_S: Final = 20.0
 QUERIES: Final = ("", "?colour=blue", "?pageSize=many", "?page_token=x")

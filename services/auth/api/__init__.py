@@ -8,6 +8,7 @@ from services.auth.api.answers import SignInAnswers
 from services.auth.api.api_keys import ApiKeyServicer
 from services.auth.api.gateway_checks import GatewayCheckServicer
 from services.auth.api.identities import IdentityServicer
+from services.auth.api.passkeys import PasskeyServicer
 from services.auth.api.personal_data import AuthPersonalDataServicer
 from services.auth.api.second_factors import SecondFactorServicer
 from services.auth.api.security_events import SecurityEventServicer
@@ -24,6 +25,7 @@ def build_servicers(
         AuthServicer(cases, answers, issuer=settings.public_url),
         IdentityServicer(cases.provider_sign_in, answers),
         SecondFactorServicer(cases.manage_second_factors),
+        PasskeyServicer(cases.manage_passkeys, cases.passkey_sign_in, answers),
         AdministrationServicer(cases.administration, cases.company_plans),
         ApiKeyServicer(cases.api_keys),
         SecurityEventServicer(cases.security_events, page_tokens),

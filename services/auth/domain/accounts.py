@@ -12,6 +12,7 @@ from chassis.errors import domain_error
 from services.auth.domain.addresses import normalise_address
 from services.auth.domain.codes import UNKNOWN_CLIENT, CodeGuesses, RegistrationClient, SentCode
 from services.auth.domain.identities import LinkedIdentity
+from services.auth.domain.passkeys import Passkey
 from services.auth.domain.second_factors import Authenticator
 
 MAX_LIVE_REGISTRATIONS: Final = 12
@@ -137,7 +138,7 @@ class Account:
 
     `authenticator` is the app that is on or about to be, `recovery_codes` are codes in its place, encrypted;
     `recovery_series` counts how often new ones were made.
-    `identities` are those at other providers that sign in to it, the newest first.
+    `identities` are those at other providers that sign in to it, `passkeys` its own, both the newest first.
     `reset` is the code by which a forgotten password can be replaced, `address_change` that of another
     address; there is at most one of each.
     """
@@ -166,6 +167,7 @@ class Account:
     state_reason: str = ""
     has_short_password: bool = False
     identities: tuple[LinkedIdentity, ...] = ()
+    passkeys: tuple[Passkey, ...] = ()
 
     @property
     def effective_plan(self) -> AccountPlan:

@@ -30,6 +30,7 @@ def _notes_on_proven(before: Account, after: Account) -> tuple[SecurityNote | No
         _factor_note(before, after),
         _recovery_note(before, after),
         _identity_note(before, after),
+        _passkey_note(before, after),
         _plan_note(before, after),
         _membership_note(before, after),
     )
@@ -141,6 +142,17 @@ def _identity_note(before: Account, after: Account) -> SecurityNote | None:
     verb = SecurityVerb.IDENTITY_LINKED if has - had else SecurityVerb.IDENTITY_UNLINKED
     changed = next(iter(has ^ had))
     return SecurityNote(verb, changed.id, after=f"{changed.provider_id} {redact_address(changed.email)}")
+
+
+def _passkey_note(before: Account, after: Account) -> SecurityNote | None:
+    """Return the note of the passkey that was added, removed or refused; a change is of one."""
+    had, has = ({each.id: each for each in account.passkeys} for account in (before, after))
+    if changed := next(iter(has.keys() ^ had.keys()), None):
+        if changed in has:
+            return SecurityNote(SecurityVerb.PASSKEY_ADDED, changed, after=has[changed].name)
+        return SecurityNote(SecurityVerb.PASSKEY_REMOVED, changed, before=had[changed].name)
+    refused = [each for each in has.values() if each.is_refused and not had[each.id].is_refused]
+    return SecurityNote(SecurityVerb.PASSKEY_REFUSED, refused[0].id) if refused else None
 
 
 def _plan_note(before: Account, after: Account) -> SecurityNote | None:

@@ -18,6 +18,7 @@ from services.auth.domain.security_events import PerformerKind, SecurityEvent
 from services.auth.domain.sessions import Session
 from services.auth.repository import AccountRepository, SecurityEventRepository, SessionRepository
 
+_PASSKEY_SECRETS = ("credential_id", "public_key", "sign_count")
 _SESSION_SECRETS = ("user_id", "credential", "token_digest", "client")
 
 
@@ -67,6 +68,7 @@ def account_fields(account: Account) -> JsonFields:
         "holder": personal_fields(account.holder),
         "locale": account.locale,
         "hasSecondFactor": account.needs_second_factor,
+        "passkeys": [personal_fields(each, without=_PASSKEY_SECRETS) for each in account.passkeys],
         "createTime": account.create_time.isoformat(),
         "updateTime": account.update_time.isoformat(),
         "verifyTime": account.verify_time.isoformat() if account.verify_time else None,

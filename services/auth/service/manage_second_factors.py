@@ -95,7 +95,7 @@ class ManageSecondFactors:
             account = await self._accounts.update(user_id, decide, known=known)
             tried.has_succeeded = True
         await self._manage_sessions.end_other_sessions(user_id, session_id)
-        return codes, await self._refresh_proof(account, session_id, OTP_METHODS)
+        return codes, await self.refresh_proof(account, session_id, OTP_METHODS)
 
     async def remove(self, user_id: str, amr: tuple[str, ...]) -> None:
         """Turn app and recovery codes off.
@@ -151,9 +151,11 @@ class ManageSecondFactors:
         amr = await self._sign_in.prove(account, password, second_factor, visitor)
         if amr is None:
             raise wrong_password()
-        return await self._refresh_proof(account, session_id, amr)
+        return await self.refresh_proof(account, session_id, amr)
 
-    async def _refresh_proof(self, account: Account, session_id: str, amr: tuple[str, ...]) -> SignInResult:
+    async def refresh_proof(self, account: Account, session_id: str, amr: tuple[str, ...]) -> SignInResult:
+        """Return a new access token of a session whose owner was proven again. Raises SESSION_REVOKED."""
+
         def decide(session: Session | None) -> AggregateChange[Session]:
             if session is None or session.end_time is not None:
                 raise DomainError("SESSION_REVOKED", "This session has ended.")

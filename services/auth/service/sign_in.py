@@ -151,10 +151,18 @@ class SignIn:
             raise _changing_account()
         return await self.sign_in_result(account, session, token, visitor)
 
-    def guard_guess(self, account: Account, visitor: Visitor) -> AbstractAsyncContextManager[SignInOutcome]:
+    def guard_guess(
+        self, account: Account, visitor: Visitor, report: ReportStanding = lambda _: None
+    ) -> AbstractAsyncContextManager[SignInOutcome]:
         """Guard a block that checks a proof of an account's owner; a wrong one is a failed sign-in."""
         attempt = self._attempt(normalise_address(account.email), account, visitor)
-        return self._throttle.guard_attempt(attempt, self._recording(account, lambda _: None))
+        return self._throttle.guard_attempt(attempt, self._recording(account, report))
+
+    def guard_unknown(
+        self, name: str, visitor: Visitor, report: ReportStanding
+    ) -> AbstractAsyncContextManager[SignInOutcome]:
+        """Guard a block that checks a proof of nobody's account; `name` counts for its address."""
+        return self._throttle.guard_attempt(self._attempt(name, None, visitor), report)
 
     async def _prove(
         self, account: Account | None, password: str, second_factor: str, tried: SignInOutcome

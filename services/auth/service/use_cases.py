@@ -20,9 +20,12 @@ from services.auth.service.identity_provider import ProviderPorts
 from services.auth.service.list_personal_data import ListAccountData
 from services.auth.service.manage_api_keys import ManageApiKeys
 from services.auth.service.manage_company_plans import ManageCompanyPlans
+from services.auth.service.manage_passkeys import ManagePasskeys
 from services.auth.service.manage_second_factors import ManageSecondFactors
 from services.auth.service.manage_sessions import ManageSessions
 from services.auth.service.manage_staff import ManageStaff
+from services.auth.service.passkey_ports import PasskeyPorts
+from services.auth.service.passkey_sign_in import PasskeySignIn
 from services.auth.service.provider_accounts import ProviderAccounts
 from services.auth.service.provider_sign_in import ProviderSignIn
 from services.auth.service.read_security_events import ReadSecurityEvents
@@ -64,6 +67,8 @@ class AuthUseCases:
     change_address: ChangeAddress
     manage_sessions: ManageSessions
     manage_second_factors: ManageSecondFactors
+    manage_passkeys: ManagePasskeys
+    passkey_sign_in: PasskeySignIn
     memberships: FollowMemberships
     administration: AdministerAccounts
     company_plans: ManageCompanyPlans
@@ -91,6 +96,7 @@ def build_use_cases(
     revocations: SessionRevoker,
     failures: FailedSignInCounter,
     providers: ProviderPorts,
+    passkeys: PasskeyPorts,
     clock: Clock,
     policy: AuthPolicy,
 ) -> AuthUseCases:
@@ -122,6 +128,15 @@ def build_use_cases(
     company_plans = ManageCompanyPlans(companies, accounts, ended_access, clock)
     register = Register(accounts, hasher, sign_in, code_keys, clock=clock, by_smtputf8=policy.by_smtputf8)
     directory = repositories.identities
+    factors = ManageSecondFactors(
+        accounts,
+        sessions,
+        key_store=key_store,
+        check=second_factors,
+        sign_in=sign_in,
+        manage_sessions=manage_sessions,
+        clock=clock,
+    )
     return AuthUseCases(
         register,
         sign_in,
@@ -138,15 +153,9 @@ def build_use_cases(
         ReplacePassword(accounts, hasher, sign_in, resets, clock),
         ChangeAddress(accounts, sign_in, addresses, clock, by_smtputf8=policy.by_smtputf8),
         manage_sessions,
-        ManageSecondFactors(
-            accounts,
-            sessions,
-            key_store=key_store,
-            check=second_factors,
-            sign_in=sign_in,
-            manage_sessions=manage_sessions,
-            clock=clock,
-        ),
+        factors,
+        ManagePasskeys(passkeys, accounts, directory, clock),
+        PasskeySignIn(passkeys, accounts, directory, sign_in=sign_in, factors=factors, clock=clock),
         FollowMemberships(accounts, companies, company_plans, ended_access, clock),
         administration,
         company_plans,

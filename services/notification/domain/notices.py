@@ -184,6 +184,9 @@ _SECOND_FACTOR_TEXTS: Final[Mapping[str, str]] = {
     "AUTHENTICATOR_REMOVED": "The authenticator app was turned off.",
     "RECOVERY_CODE_USED": "A recovery code was used to sign in.",
     "RECOVERY_CODES_RENEWED": "New recovery codes were made.",
+    "PASSKEY_ADDED": "A passkey was added.",
+    "PASSKEY_REMOVED": "A passkey was removed.",
+    "PASSKEY_REFUSED": "A passkey may have been copied and does not sign in any more. Remove it.",
 }
 
 _PROGRESS_CONTENTS: Final[Mapping[str, type[StudentApplicationContent]]] = {

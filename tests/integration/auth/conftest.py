@@ -22,16 +22,19 @@ from services.auth.key_store import KeyStore
 from services.auth.keyring import KeyRing
 from services.auth.oidc_client import OidcSettings, ProviderSettings, open_provider_ports
 from services.auth.repository import COLLECTIONS, AccountRepository, AuthRepositories, SessionRepository
+from services.auth.service.passkey_ports import PasskeySite
 from services.auth.service.register import Register
 from services.auth.service.replace_password import ReplacePassword
 from services.auth.service.sign_in import SignIn
 from services.auth.service.use_cases import AuthPolicy, AuthUseCases, build_use_cases
+from services.auth.webauthn_verifier import open_passkey_ports
 from tests.databases import own_databases, read_outbox
 from tests.stack import StackHandle
 
 PASSWORD = "green kettle orbit 7"
 ISSUER = "https://api.example.com"
 REDIRECT_URI = f"{ISSUER}/app/provider"
+PASSKEY_SITE = PasskeySite("example.com", (ISSUER, "android:apk-key-hash:c29mdHdhcmU"))
 ROTATION = timedelta(days=30)
 REDIS_TIMEOUT_S = 20.0
 """Redis may take longer than the usual bound on a busy machine, which must not matter to the count."""
@@ -134,6 +137,7 @@ def build_auth_harness(
         revocations=revocations,
         failures=FailedSignInCounter(redis, policy, REDIS_TIMEOUT_S),
         providers=open_provider_ports(OidcSettings(providers, REDIRECT_URI), redis),
+        passkeys=open_passkey_ports(PASSKEY_SITE, redis),
         clock=clock,
         policy=AuthPolicy(issuer=ISSUER, key_rotation=ROTATION),
     )
