@@ -113,10 +113,11 @@ def passkey_message(passkey: Passkey) -> passkeys_pb2.Passkey:
         name=passkey.name,
         backup_eligible=passkey.is_backup_eligible,
         backed_up=passkey.is_backed_up,
-        last_use_time=passkey.last_use_time,
         refused=passkey.is_refused,
     )
     message.create_time.FromDatetime(passkey.create_time)
+    if passkey.last_use_time:
+        message.last_use_time.FromDatetime(passkey.last_use_time)
     return message
 
 

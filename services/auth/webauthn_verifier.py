@@ -146,7 +146,7 @@ def open_passkey_ports(site: PasskeySite, redis: RedisCluster) -> PasskeyPorts:
 def _parsed(work: Callable[[], T]) -> T:
     try:
         return work()
-    except Exception:  # noqa: BLE001 - the parsers below raise errors of many kinds on bytes from outside
+    except Exception:  # the parsers raise errors of many kinds on bytes from outside
         raise invalid_passkey() from None
 
 
