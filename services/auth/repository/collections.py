@@ -10,9 +10,11 @@ from typing import Final
 from pymongo import ASCENDING, IndexModel
 
 from chassis.mongo.provision import CollectionSpec
+from chassis.sharding.erased_people import ERASED_PEOPLE_COLLECTION
 
 HAS_AUTHENTICATOR: Final = {"authenticator": {"$type": "object"}}
 SEALED_WITH_INDEX: Final = "sealed_with"
+DUE_DELETIONS_INDEX: Final = "due_deletions"
 ACCOUNTS_COLLECTION: Final = CollectionSpec(
     "accounts",
     shard_key="_id",
@@ -21,6 +23,11 @@ ACCOUNTS_COLLECTION: Final = CollectionSpec(
             [("authenticator.sealed_with", ASCENDING)],
             name=SEALED_WITH_INDEX,
             partialFilterExpression=HAS_AUTHENTICATOR,
+        ),
+        IndexModel(
+            [("deletion.due_time", ASCENDING)],
+            name=DUE_DELETIONS_INDEX,
+            partialFilterExpression={"deletion.due_time": {"$type": "date"}},
         ),
     ),
 )
@@ -68,4 +75,5 @@ COLLECTIONS: Final = (
     SECURITY_CHAINS_COLLECTION,
     CollectionSpec("signing_keys", shard_key="_id", sharded=False),
     SEALED_KEYS_COLLECTION,
+    ERASED_PEOPLE_COLLECTION,
 )
