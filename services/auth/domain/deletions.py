@@ -9,12 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from chassis.errors import domain_error, not_found
-
-if TYPE_CHECKING:
-    from services.auth.domain.accounts import Account
 
 ERASING_SERVICES: Final = frozenset({"user", "application", "notification"})
 """The services that hold data of people, beside auth itself."""
@@ -98,9 +95,9 @@ def new_deletion(now: datetime, grace: timedelta) -> AccountDeletion:
     return AccountDeletion(now, now + grace, now + grace)
 
 
-def no_deletion(account: "Account") -> Exception:
+def no_deletion(user_id: str) -> Exception:
     """Return the error for an account whose deletion was not asked for."""
-    return not_found("NO_ACCOUNT_DELETION", "account deletion", account.id)
+    return not_found("NO_ACCOUNT_DELETION", "account deletion", user_id)
 
 
 def last_owner() -> Exception:
