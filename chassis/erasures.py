@@ -1,4 +1,4 @@
-"""Erasing people: every service sweeps what it holds of them, waits for events in flight, and sweeps again."""
+"""Erasing people: a service sweeps what it holds of them, lets events in flight arrive, and sweeps again."""
 
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from datetime import datetime, timedelta

@@ -1,8 +1,10 @@
 """Starts the application service: `python -m services.application serve` or `… work`."""
 
 from chassis.runtime import ServiceDefinition, ServiceResources, run_service
+from chassis.sharding.erased_people import ErasedPeople
 from services.application import repository
 from services.application.api import ApplicationServicer
+from services.application.erasures import build_erasures
 from services.application.event_handlers import ApplicationEventHandlers
 from services.application.jobs import jobs
 from services.application.peers import DocumentClient, ListingClient, StudentClient
@@ -24,15 +26,17 @@ def build_service(resources: ServiceResources[ApplicationSettings]) -> ServiceDe
         listings=ListingClient(resources.peers.channel("internship")),
         students=StudentClient(resources.peers.channel("user")),
         documents=DocumentClient(resources.peers.channel("user")),
+        tombstones=ErasedPeople(resources.shards),
         clock=clock,
         policy=settings.policy(),
     )
-    handlers = ApplicationEventHandlers(cases.applicants, cases.acceptance, cases.ending)
+    erasing = build_erasures(resources, applications)
+    handlers = ApplicationEventHandlers(cases.applicants, cases.acceptance, cases.ending, erasing)
     data = build_personal_data_servicer(applications, tokens, clock)
     return ServiceDefinition(
         servicers=(ApplicationServicer(cases, tokens, clock), RetentionServicer(cases.retention), data),
         subscriptions=handlers.subscriptions(),
-        periodic_tasks=jobs(cases, settings.upkeep_every_s),
+        periodic_tasks=jobs(cases, erasing, settings.upkeep_every_s),
     )
 
 

@@ -1,8 +1,10 @@
 """Starts the notification service: `python -m services.notification serve` or `… work`."""
 
+from chassis.erasures import LateEvents
 from chassis.redis.call_tickets import CallTickets
 from chassis.runtime import ServiceDefinition, ServiceResources, run_service
-from services.notification import api, inbox_broadcaster, personal_data_api
+from chassis.sharding.erased_people import ErasedPeople
+from services.notification import api, erasures, inbox_broadcaster, personal_data_api
 from services.notification.adapters import NotificationAdapters
 from services.notification.event_handlers import NotificationEventHandlers
 from services.notification.jobs import jobs
@@ -18,9 +20,12 @@ def build_service(resources: ServiceResources[NotificationSettings]) -> ServiceD
     broadcaster = inbox_broadcaster.InboxBroadcaster(
         repository, max_streams=s.most_streams, max_streams_per_user=s.most_streams_per_user
     )
+    tombstones = ErasedPeople(resources.shards)
     mails = ports.mailer(repository, clock, max_attempt_s=s.smtp_timeout_s)
-    dispatching = dispatcher.Dispatcher(repository, ports.renderer, ports.cipher, clock)
-    handlers = NotificationEventHandlers(update_recipients.UpdateRecipients(repository), dispatching, mails)
+    dispatching = dispatcher.Dispatcher(repository, ports.renderer, ports.cipher, tombstones, clock)
+    erasing = erasures.build_erasures(resources, repository, tombstones)
+    recipients, late = update_recipients.UpdateRecipients(repository), LateEvents(tombstones)
+    handlers = NotificationEventHandlers(recipients, dispatching, mails, erasing, late)
     inbox = read_inbox.ReadInbox(repository, broadcaster, clock, max_stream_s=s.stream_most_s)
     return ServiceDefinition(
         (
@@ -28,7 +33,7 @@ def build_service(resources: ServiceResources[NotificationSettings]) -> ServiceD
             personal_data_api.build_personal_data_servicer(repository, tokens),
         ),
         subscriptions=handlers.subscriptions(),
-        periodic_tasks=jobs(mails),
+        periodic_tasks=jobs(mails, erasing),
         background_tasks=(broadcaster.follow_inboxes,),
         on_stop=(broadcaster.close,),
         on_close=(ports.transport.close, mails.close),

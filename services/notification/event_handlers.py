@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from google.protobuf.message import Message
 
+from chassis.erasures import ErasePeople, LateEvents
 from chassis.message_fields import to_datetime
 from chassis.messaging import (
     BatchSubscription,
@@ -36,15 +37,25 @@ from services.notification.service.update_recipients import UpdateRecipients
 
 DISPATCH_QUEUE: Final = "notification-dispatch"
 EMAIL_QUEUE: Final = "email-notifications"
+ERASURES_QUEUE: Final = "notification-erasures"
 
 
 class NotificationEventHandlers:
     """Handles events in batches: changes of recipients first, then notices."""
 
-    def __init__(self, recipients: UpdateRecipients, dispatcher: Dispatcher, mailer: Mailer) -> None:
+    def __init__(
+        self,
+        recipients: UpdateRecipients,
+        dispatcher: Dispatcher,
+        mailer: Mailer,
+        erasures: ErasePeople,
+        late: LateEvents,
+    ) -> None:
         self._recipients = recipients
         self._dispatcher = dispatcher
         self._mailer = mailer
+        self._erasures = erasures
+        self._late = late
         self._recipient_changes: Mapping[type[Message], _ChangeRecipient] = {
             events.UserRegistered: self._register,
             events.ProfileUpdated: self._update_profile,
@@ -57,6 +68,7 @@ class NotificationEventHandlers:
         return (
             BatchSubscription(DISPATCH_QUEUE, DISPATCHED_EVENTS, self.handle_events),
             QueueSubscription(EMAIL_QUEUE, {events.EmailRequested: self.email_requested}),
+            QueueSubscription(ERASURES_QUEUE, {events.AccountErasureRequested: self.erasure_requested}),
         )
 
     async def handle_events(self, received: Sequence[ReceivedEvent]) -> None:
@@ -74,11 +86,22 @@ class NotificationEventHandlers:
         """Send a mail that an earlier version of this service has stored."""
         await self._mailer.send_mail(event.notification_id)
 
+    async def erasure_requested(self, event: events.AccountErasureRequested, _: IncomingEvent) -> None:
+        """Store the person's tombstone; the job erases. A repeat has it done once more."""
+        await self._erasures.request_erasure(event.user_id)
+
     async def _change_recipients(self, received: Sequence[ReceivedEvent]) -> None:
-        """Change recipients: those of one user one after the other, in their order."""
+        """Change recipients: those of one user one after the other, in their order.
+
+        Of people who are erased only the ends of memberships count.
+        """
+        changes = [each for each in received if type(each.message) in self._recipient_changes]
+        ends = [each for each in changes if _ends_membership(each.message)]
+        others = [each for each in changes if not _ends_membership(each.message)]
+        kept = {id(each) for each in (*ends, *(await self._late.drop(others) if others else ()))}
         by_user: dict[str, list[ReceivedEvent]] = defaultdict(list)
-        for each in received:
-            if type(each.message) in self._recipient_changes:
+        for each in changes:
+            if id(each) in kept:
                 by_user[each.message.user_id].append(each)
 
         async def change_each(own: Sequence[ReceivedEvent]) -> None:
@@ -115,6 +138,10 @@ class NotificationEventHandlers:
 
 
 _ChangeRecipient = Callable[[Any, IncomingEvent], Awaitable[None]]
+
+
+def _ends_membership(message: Message) -> bool:
+    return isinstance(message, events.CompanyMembershipChanged) and not message.role
 
 
 def _verification_notices(event: events.VerificationRequested) -> notices.Notices:
@@ -157,6 +184,12 @@ _NOTICES: Final[Mapping[type[Message], Callable[[Any], notices.Notices]]] = {
     events.DataExportReady: lambda event: notices.ready_export_notices(
         event.user_id, to_datetime(event.expire_time)
     ),
+    events.AccountDeletionRequested: lambda event: notices.deletion_request_notices(
+        event.user_id, event.email, to_datetime(event.erase_time)
+    ),
+    events.AccountDeletionCancelled: lambda event: notices.cancelled_deletion_notices(
+        event.user_id, event.email
+    ),
     events.ApplicationSubmitted: _submission_notices,
     events.ApplicationMoved: lambda event: notices.move_notices(application_move_from_message(event)),
     events.RejectionDisclosed: _disclosed_rejection_notices,
@@ -182,5 +215,6 @@ DISPATCHED_EVENTS: Final = (events.UserRegistered, events.ProfileUpdated, *_NOTI
 QUEUES: Final = (
     WorkQueue(DISPATCH_QUEUE, DISPATCHED_EVENTS),
     WorkQueue(EMAIL_QUEUE, (events.EmailRequested,)),
+    WorkQueue(ERASURES_QUEUE, (events.AccountErasureRequested,)),
 )
 """The queues of this service."""

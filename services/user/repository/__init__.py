@@ -18,6 +18,7 @@ from services.user.repository.consents import ConsentRepository
 from services.user.repository.data_exports import DataExportRepository
 from services.user.repository.documents import DocumentRepository
 from services.user.repository.drafts import ProfileDraftRepository
+from services.user.repository.erasure import PersonRemoval
 from services.user.repository.holds import DocumentHoldRepository
 from services.user.repository.profiles import ProfileRepository
 
@@ -30,6 +31,7 @@ __all__ = [
     "DataExportRepository",
     "DocumentHoldRepository",
     "DocumentRepository",
+    "PersonRemoval",
     "ProfileAccessRepository",
     "ProfileDraftRepository",
     "ProfileRepository",
