@@ -26,9 +26,10 @@ def without_deletion(account: Account, now: datetime) -> Account:
     """Return the account that stays. Raises NO_ACCOUNT_DELETION unless its deletion is pending."""
     if account.deletion is None or not account.deletion.is_pending:
         raise no_deletion(account.id)
+    is_usable = account.state is AccountState.PENDING_DELETION
     return replace(
         account,
-        state=AccountState.ACTIVE,
+        state=AccountState.ACTIVE if is_usable else account.state,
         deletion=None,
         update_time=now,
         version=account.version + 1,
