@@ -20,6 +20,7 @@ from services.application.mapping import applicant_row_from_facts, listing_endin
 from services.application.service.accept_offers import AcceptOffers
 from services.application.service.end_with_listing import EndWithListing
 from services.application.service.list_applicants import ListApplicants
+from services.application.service.use_cases import ApplicationUseCases
 
 APPLICANT_LIST_QUEUE: Final = WorkQueue(
     "application-views",
@@ -93,3 +94,9 @@ class ApplicationEventHandlers:
     ) -> None:
         """Store the person's tombstone; the job erases. A repeat has it done once more."""
         await self._erasures.request_erasure(event.user_id)
+
+
+def all_subscriptions(cases: ApplicationUseCases, erasures: ErasePeople) -> tuple[Subscription, ...]:
+    """Return the handlers of all queues."""
+    handlers = ApplicationEventHandlers(cases.applicants, cases.acceptance, cases.ending, erasures)
+    return handlers.subscriptions()

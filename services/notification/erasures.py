@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from chassis.erasures import ErasePeople
+from chassis.erasures import ErasePeople, LateEvents
 from chassis.service_definition import ServiceResources
 from chassis.sharding.erased_people import ErasedPeople
 from internshipconnect.events.v1.events_pb2 import NotificationPersonErased
@@ -14,12 +14,13 @@ def build_erasures(
     resources: ServiceResources[NotificationSettings],
     repository: NotificationRepository,
     tombstones: ErasedPeople,
-) -> ErasePeople:
-    """Return what erases people: their recipients, inboxes and mails, also those that wait to be sent."""
-    return ErasePeople(
+) -> tuple[ErasePeople, LateEvents]:
+    """Return what erases people, also mails that wait, and what drops events that come after it."""
+    erasing = ErasePeople(
         tombstones,
         repository.erase_person,
         lambda id_: NotificationPersonErased(user_id=id_),
         resources.clock,
         timedelta(seconds=resources.settings.erasure_settle_s),
     )
+    return erasing, LateEvents(tombstones)

@@ -31,6 +31,7 @@ from services.notification.mapping import (
     ownership_from_message,
     second_factor_change_from_message,
 )
+from services.notification.repository import NotificationRepository
 from services.notification.service.dispatcher import Dispatcher, NoticedEvent
 from services.notification.service.mailer import Mailer
 from services.notification.service.update_recipients import UpdateRecipients
@@ -218,3 +219,15 @@ QUEUES: Final = (
     WorkQueue(ERASURES_QUEUE, (events.AccountErasureRequested,)),
 )
 """The queues of this service."""
+
+
+def all_subscriptions(
+    repository: NotificationRepository,
+    dispatcher: Dispatcher,
+    mailer: Mailer,
+    erasures: ErasePeople,
+    late: LateEvents,
+) -> tuple[Subscription, ...]:
+    """Return the handlers of all queues."""
+    recipients = UpdateRecipients(repository)
+    return NotificationEventHandlers(recipients, dispatcher, mailer, erasures, late).subscriptions()
