@@ -69,15 +69,28 @@ class NotificationEventHandlers:
         return (
             BatchSubscription(DISPATCH_QUEUE, DISPATCHED_EVENTS, self.handle_events),
             QueueSubscription(EMAIL_QUEUE, {events.EmailRequested: self.email_requested}),
-            QueueSubscription(ERASURES_QUEUE, {events.AccountErasureRequested: self.erasure_requested}),
+            QueueSubscription(
+                ERASURES_QUEUE,
+                {
+                    events.AccountErasureRequested: self.erasure_requested,
+                    events.ApplicationAnonymised: self.application_anonymised,
+                },
+            ),
         )
 
     async def handle_events(self, received: Sequence[ReceivedEvent]) -> None:
-        """Change recipients, store notices, and begin to send their mails."""
-        await self._change_recipients(received)
+        """Change recipients, store notices, and begin to send their mails.
+
+        Of people who are erased nothing is stored, for nobody; only the ends of their memberships count.
+        """
+        current = await self._late.drop(received)
+        kept = {id(each) for each in current}
+        await self._change_recipients(
+            [each for each in received if id(each) in kept or _ends_membership(each.message)]
+        )
         noticed = [
             NoticedEvent(each.incoming, _NOTICES[type(each.message)](each.message))
-            for each in received
+            for each in current
             if type(each.message) in _NOTICES
         ]
         mails = await self._dispatcher.dispatch(noticed, max_claims=self._mailer.free_capacity)
@@ -91,18 +104,16 @@ class NotificationEventHandlers:
         """Store the person's tombstone; the job erases. A repeat has it done once more."""
         await self._erasures.request_erasure(event.user_id)
 
-    async def _change_recipients(self, received: Sequence[ReceivedEvent]) -> None:
-        """Change recipients: those of one user one after the other, in their order.
+    async def application_anonymised(self, event: events.ApplicationAnonymised, _: IncomingEvent) -> None:
+        """Remove the members' notices of the application, which name the student."""
+        facts = event.application
+        await self._recipients.forget_application(facts.company_id, facts.application_id)
 
-        Of people who are erased only the ends of memberships count.
-        """
-        changes = [each for each in received if type(each.message) in self._recipient_changes]
-        ends = [each for each in changes if _ends_membership(each.message)]
-        others = [each for each in changes if not _ends_membership(each.message)]
-        kept = {id(each) for each in (*ends, *(await self._late.drop(others) if others else ()))}
+    async def _change_recipients(self, received: Sequence[ReceivedEvent]) -> None:
+        """Change recipients: those of one user one after the other, in their order."""
         by_user: dict[str, list[ReceivedEvent]] = defaultdict(list)
-        for each in changes:
-            if id(each) in kept:
+        for each in received:
+            if type(each.message) in self._recipient_changes:
                 by_user[each.message.user_id].append(each)
 
         async def change_each(own: Sequence[ReceivedEvent]) -> None:
@@ -216,7 +227,7 @@ DISPATCHED_EVENTS: Final = (events.UserRegistered, events.ProfileUpdated, *_NOTI
 QUEUES: Final = (
     WorkQueue(DISPATCH_QUEUE, DISPATCHED_EVENTS),
     WorkQueue(EMAIL_QUEUE, (events.EmailRequested,)),
-    WorkQueue(ERASURES_QUEUE, (events.AccountErasureRequested,)),
+    WorkQueue(ERASURES_QUEUE, (events.AccountErasureRequested, events.ApplicationAnonymised)),
 )
 """The queues of this service."""
 

@@ -350,6 +350,15 @@ class NotificationRepository(SlotRepository):
 
     # --- erasing people
 
+    async def remove_entries_about(self, recipient_ids: Iterable[str], about: str) -> None:
+        """Remove the entries about a subject from these inboxes; one command a shard."""
+
+        async def on_shard(shard: Shard, own: list[str]) -> None:
+            entries: Document = {"recipient_id": {"$in": own}, "about": about}
+            await shard.db[NOTIFICATIONS].delete_many(entries, hint=INBOX_INDEX)
+
+        await self._shards.run_on_shards_of(dict.fromkeys(recipient_ids), str, on_shard)
+
     async def erase_person(self, user_id: str) -> None:
         """Remove a person's mails, also those that wait, their inbox and their recipient; repeatable.
 

@@ -123,9 +123,16 @@ class CompanyTeam:
         self.member(user_id)
         return self._with_members(lambda each: None if each.user_id == user_id else each)
 
-    def without_erased(self, user_id: str) -> "CompanyTeam":
-        """Return the team without a person whose account is gone, even if no owner is left."""
-        return replace(self, members=tuple(each for each in self.members if each.user_id != user_id))
+    def without_erased(self, user_id: str, email_key: str = "") -> "CompanyTeam":
+        """Return the team without a person whose account is gone, even if no owner is left.
+
+        Invitations of the person's address go, too; `email_key` is how addresses are compared.
+        """
+        return replace(
+            self,
+            members=tuple(each for each in self.members if each.user_id != user_id),
+            invitations=tuple(each for each in self.invitations if each.email_key != email_key),
+        )
 
     @property
     def has_owner(self) -> bool:

@@ -5,6 +5,7 @@ from typing import Final
 from chassis.aggregates import AggregateChange
 from chassis.blobs import BlobStore
 from chassis.errors import DomainError
+from chassis.text import parse_email_address
 from services.user.domain.company import CompanyState
 from services.user.domain.data_exports import archive_keys
 from services.user.domain.documents import StudentDocuments
@@ -56,13 +57,14 @@ class ErasePerson:
             await self._suspend(company_id)
         company = await self._stored.pages.get(company_id)
         names = TeamNames(company.name if company else "", {})
+        email_key = parse_email_address(profile.email).key if profile.email else ""
 
         def decide(found: CompanyTeam | None) -> AggregateChange[CompanyTeam] | None:
             before = found or found_team(company_id, user_id, MemberRole.OWNER)
             member = before.find_member(user_id)
             if member is None:
                 return None
-            after = before.without_erased(user_id).with_next_version()
+            after = before.without_erased(user_id, email_key).with_next_version()
             left = membership_changed(after, member, MembershipStep.LEFT, user_id, names)
             return AggregateChange(after, (left,))
 
