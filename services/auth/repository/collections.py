@@ -15,6 +15,8 @@ from chassis.sharding.erased_people import ERASED_PEOPLE_COLLECTION
 HAS_AUTHENTICATOR: Final = {"authenticator": {"$type": "object"}}
 SEALED_WITH_INDEX: Final = "sealed_with"
 DUE_DELETIONS_INDEX: Final = "due_deletions"
+RUNNING_ERASURES_INDEX: Final = "running_erasures"
+IS_ERASING: Final = {"deletion.state": "RUNNING"}
 ACCOUNTS_COLLECTION: Final = CollectionSpec(
     "accounts",
     shard_key="_id",
@@ -28,6 +30,11 @@ ACCOUNTS_COLLECTION: Final = CollectionSpec(
             [("deletion.due_time", ASCENDING)],
             name=DUE_DELETIONS_INDEX,
             partialFilterExpression={"deletion.due_time": {"$type": "date"}},
+        ),
+        IndexModel(
+            [("deletion.erase_time", ASCENDING)],
+            name=RUNNING_ERASURES_INDEX,
+            partialFilterExpression=IS_ERASING,
         ),
     ),
 )

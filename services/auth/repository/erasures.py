@@ -1,7 +1,7 @@
 """Accounts to be deleted, and their removal.
 
-Accounts that are due are found by the index `due_deletions`; what an account has is removed by `_id`, by
-`user_credential` or by `chain`, page by page, the account itself last.
+Accounts that are due are found by the index `due_deletions`, the oldest erasure by `running_erasures`; what
+an account has is removed by `_id`, by `user_credential` or by `chain`, page by page, the account itself last.
 """
 
 from datetime import datetime
@@ -21,6 +21,8 @@ from services.auth.domain.addresses import normalise_address
 from services.auth.repository.collections import (
     ACCOUNTS_COLLECTION,
     DUE_DELETIONS_INDEX,
+    IS_ERASING,
+    RUNNING_ERASURES_INDEX,
     SECURITY_CHAINS_COLLECTION,
     SECURITY_EVENTS_COLLECTION,
     SESSIONS_COLLECTION,
@@ -47,6 +49,21 @@ class AccountErasureRepository:
 
         found = await self._shards.scatter(on_shard, LIST_TIMEOUT_S)
         return [str(each["_id"]) for part in found.results for each in part]
+
+    async def find_oldest_erasure(self) -> datetime | None:
+        """Return when the oldest erasure that is not over was to begin, on shards that answer; None: none is.
+
+        Uses the index `running_erasures`.
+        """
+
+        async def on_shard(shard: Shard) -> list[Document]:
+            running = shard.db[ACCOUNTS_COLLECTION.name].find(
+                IS_ERASING, {"deletion.erase_time": 1}, hint=RUNNING_ERASURES_INDEX
+            )
+            return await running.sort("deletion.erase_time", ASCENDING).limit(1).to_list()
+
+        found = await self._shards.scatter(on_shard, LIST_TIMEOUT_S)
+        return min((each["deletion"]["erase_time"] for part in found.results for each in part), default=None)
 
     async def remove(self, account: Account) -> None:
         """Remove all that is stored of an account; a tombstone stays, with the length of its record.

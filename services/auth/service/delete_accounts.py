@@ -15,6 +15,7 @@ from services.auth.domain.deleted_accounts import (
 )
 from services.auth.domain.deletions import DEFAULT_GRACE, AccountDeletion, last_owner, no_deletion
 from services.auth.domain.events import DeletionWasCancelled, DeletionWasRequested, ErasureWasRequested
+from services.auth.metrics import erasure_oldest_age_seconds
 from services.auth.repository import (
     AccountChange,
     AccountErasureRepository,
@@ -121,6 +122,12 @@ class DeleteAccounts:
                 await self._settle(user_id)
             except Exception as error:
                 _log.warning("account deletion not settled yet", error=repr(error))
+        await self._export_oldest_age()
+
+    async def _export_oldest_age(self) -> None:
+        oldest = await self._erasures.find_oldest_erasure()
+        age = self._clock.now() - oldest if oldest else timedelta()
+        erasure_oldest_age_seconds.set(max(0.0, age.total_seconds()))
 
     async def _settle(self, user_id: str) -> None:
         now = self._clock.now()
