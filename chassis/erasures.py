@@ -34,6 +34,8 @@ class Tombstones(Protocol):
 
     async def acknowledge(self, user_id: str, event: Message) -> None: ...
 
+    async def remove_answers(self, user_id: str) -> None: ...
+
     async def find_erased(self, user_ids: Collection[str]) -> frozenset[str]: ...
 
 
@@ -73,6 +75,7 @@ class ErasePeople:
         settled = pending.request_time + self._settle
         is_settled = settled <= self._clock.now()
         await self._erase(pending.user_id)
+        await self._tombstones.remove_answers(pending.user_id)
         if is_settled:
             await self._tombstones.acknowledge(pending.user_id, self._erased_event(pending.user_id))
         else:

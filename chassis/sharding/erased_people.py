@@ -18,6 +18,7 @@ from pymongo.errors import DuplicateKeyError
 from chassis.ids import slot_of
 from chassis.mongo.documents import Document
 from chassis.mongo.provision import CollectionSpec
+from chassis.sharding.idempotency_store import IDEMPOTENCY_COLLECTION
 from chassis.sharding.shard import Shard
 from chassis.sharding.shards import Shards
 from chassis.sharding.transactions import Transaction
@@ -86,6 +87,12 @@ class ErasedPeople:
             tx.emit(event, subject=user_id)
 
         await self._shards.shard_for(user_id).run_in_transaction(work, slot=slot_of(user_id))
+
+    async def remove_answers(self, user_id: str) -> None:
+        """Remove the answers that are stored under a person's idempotency keys, by a range of `_id`."""
+        keys: Document = {"$gte": f"{user_id}:", "$lt": f"{user_id};"}
+        claims = self._shards.shard_for(user_id).db[IDEMPOTENCY_COLLECTION]
+        await claims.delete_many({"slot": slot_of(user_id), "_id": keys}, hint="_id_")
 
     async def find_erased(self, user_ids: Collection[str]) -> frozenset[str]:
         """Return those of these people who have a tombstone; one query a shard."""

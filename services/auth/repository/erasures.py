@@ -12,7 +12,7 @@ from pymongo import ASCENDING
 from chassis.ids import slot_of, slot_of_key
 from chassis.mongo.documents import Document
 from chassis.sharding.collections import ShardCollection
-from chassis.sharding.erased_people import settle_tombstone
+from chassis.sharding.erased_people import ErasedPeople, settle_tombstone
 from chassis.sharding.shard import Shard
 from chassis.sharding.shards import Shards
 from chassis.sharding.transactions import Transaction
@@ -37,6 +37,7 @@ class AccountErasureRepository:
 
     def __init__(self, shards: Shards) -> None:
         self._shards = shards
+        self._tombstones = ErasedPeople(shards)
 
     async def list_due_deletions(self, now: datetime, limit: int) -> list[str]:
         """Return accounts whose deletion is due, the longest due first, of each shard at most `limit`."""
@@ -77,6 +78,7 @@ class AccountErasureRepository:
         for identity in account.identities:
             entry = {"_id": identity.key, "user_id": account.id}
             await self._of_key(identity.key, "identity_directory").delete_one(entry, hint="_id_")
+        await self._tombstones.remove_answers(account.id)
         await self._remove_pages(account.id, SESSIONS_COLLECTION.name, "user_credential")
         await self._shards.shard_for(account.id).run_in_transaction(
             lambda tx: self._record_length(tx, account.id), slot=slot_of(account.id)

@@ -1,4 +1,4 @@
-"""The deletion of accounts on the stack's stores: asked for, cancelled, carried out, and broken off half-way."""
+"""The deletion of accounts on the stack's stores: asked for, cancelled, carried out, and broken off."""
 
 from datetime import timedelta
 from typing import Any

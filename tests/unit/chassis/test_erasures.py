@@ -31,6 +31,7 @@ class FakeTombstones:
         self.first: dict[str, datetime] = {}
         self.due: dict[str, datetime] = {}
         self.acknowledged: list[str] = []
+        self.answers = {ADA, BOB}
 
     async def request_erasure(self, user_id: str, now: datetime) -> None:
         self.first.setdefault(user_id, now)
@@ -46,6 +47,9 @@ class FakeTombstones:
     async def acknowledge(self, user_id: str, event: Message) -> None:
         del self.due[user_id]
         self.acknowledged.append(user_id)
+
+    async def remove_answers(self, user_id: str) -> None:
+        self.answers.discard(user_id)
 
     async def find_erased(self, user_ids: Collection[str]) -> frozenset[str]:
         return frozenset(user_ids) & self.first.keys()
@@ -87,6 +91,7 @@ async def test_a_person_is_swept_at_once_and_again_before_the_answer(service: Se
     await service.erasing.request_erasure(ADA)
     await service.erasing.erase_due()
     assert ADA not in service.records
+    assert service.tombstones.answers == {BOB}
     assert service.tombstones.acknowledged == []
     service.records[ADA] = 1  # written by a call that was under way
     service.clock.time += SETTLE
