@@ -16,17 +16,18 @@ from services.application.settings import ApplicationSettings
 def build_service(resources: ServiceResources[ApplicationSettings]) -> ServiceDefinition:
     """Build the service definition for both roles."""
     settings, clock, tokens = resources.settings, resources.clock, resources.page_tokens
+    tombstones = ErasedPeople(resources.shards)
     cases = build_use_cases(
         *repository.open_repositories(resources.shards),
         listings=ListingClient(resources.peers.channel("internship")),
         students=StudentClient(resources.peers.channel("user")),
         documents=DocumentClient(resources.peers.channel("user")),
-        tombstones=ErasedPeople(resources.shards),
+        tombstones=tombstones,
         clock=clock,
         policy=settings.policy(),
     )
     applications = repository.ApplicationRepository(resources.shards)
-    erasing = build_erasures(resources, applications)
+    erasing = build_erasures(resources, applications, tombstones)
     data = build_personal_data_servicer(applications, tokens, clock)
     return ServiceDefinition(
         servicers=(ApplicationServicer(cases, tokens, clock), RetentionServicer(cases.retention), data),

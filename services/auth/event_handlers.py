@@ -67,7 +67,7 @@ class AuthEventHandlers:
 
 
 @dataclass(frozen=True)
-class ErasureEventHandlers:
+class AcknowledgementEventHandlers:
     """Records which services have erased a person."""
 
     deletions: DeleteAccounts
@@ -94,5 +94,5 @@ def all_subscriptions(cases: AuthUseCases) -> tuple[QueueSubscription, ...]:
     """Return the handlers of all queues."""
     return (
         *AuthEventHandlers(cases.memberships, cases.api_keys).subscriptions(),
-        *ErasureEventHandlers(cases.deletions).subscriptions(),
+        *AcknowledgementEventHandlers(cases.deletions).subscriptions(),
     )

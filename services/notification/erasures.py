@@ -2,9 +2,8 @@
 
 from datetime import timedelta
 
-from chassis.erasures import ErasePeople, LateEvents
+from chassis.erasures import ErasePeople, LateEvents, Tombstones
 from chassis.service_definition import ServiceResources
-from chassis.sharding.erased_people import ErasedPeople
 from internshipconnect.events.v1.events_pb2 import NotificationPersonErased
 from services.notification.repository import NotificationRepository
 from services.notification.settings import NotificationSettings
@@ -13,7 +12,7 @@ from services.notification.settings import NotificationSettings
 def build_erasures(
     resources: ServiceResources[NotificationSettings],
     repository: NotificationRepository,
-    tombstones: ErasedPeople,
+    tombstones: Tombstones,
 ) -> tuple[ErasePeople, LateEvents]:
     """Return what erases people, also mails that wait, and what drops events that come after it."""
     erasing = ErasePeople(

@@ -4,11 +4,10 @@ from datetime import timedelta
 
 from chassis.erasures import ErasePeople, LateEvents
 from chassis.service_definition import ServiceResources
-from chassis.sharding.erased_people import ErasedPeople
 from internshipconnect.events.v1.events_pb2 import UserPersonErased
 from services.user.adapters import UserAdapters
-from services.user.repository import PersonRemoval, UserRepositories
-from services.user.service.erase_person import ErasePerson
+from services.user.repository import UserRepositories
+from services.user.service.erase_person import EraseProfile
 from services.user.service.manage_companies import ManageCompanies
 from services.user.service.scan_documents import ScanDocuments
 from services.user.settings import UserSettings
@@ -22,12 +21,9 @@ def build_erasures(
     adapters: UserAdapters,
 ) -> tuple[ErasePeople, LateEvents]:
     """Return what erases people, and what drops events that come after it."""
-    tombstones = ErasedPeople(resources.shards)
-    person = ErasePerson(
-        stored, PersonRemoval(resources.shards), companies, contents, adapters.documents.blobs
-    )
+    person = EraseProfile(stored, stored.removal, companies, contents, adapters.documents.blobs)
     settle = timedelta(seconds=resources.settings.erasure_settle_s)
     erasing = ErasePeople(
-        tombstones, person.erase, lambda id_: UserPersonErased(user_id=id_), resources.clock, settle
+        stored.tombstones, person.erase, lambda id_: UserPersonErased(user_id=id_), resources.clock, settle
     )
-    return erasing, LateEvents(tombstones)
+    return erasing, LateEvents(stored.tombstones)

@@ -17,7 +17,7 @@ from services.application.service.ports import DocumentDirectory
 PAGE_SIZE: Final = 100
 
 
-class ErasePerson:
+class EraseStudent:
     """Erases all that the application service holds of a student, application by application.
 
     One on legal hold is kept as it is, but for its end; lifting the hold has the student erased once more.

@@ -17,7 +17,7 @@ ERASING_SERVICES: Final = frozenset({"user", "application", "notification"})
 """The services that hold data of people, beside auth itself."""
 DEFAULT_GRACE: Final = timedelta(days=14)
 ERASURE_RETRY_PAUSE: Final = timedelta(minutes=10)
-"""After this time what is not acknowledged is requested again."""
+"""An erasure that some service has not acknowledged after this time is requested again."""
 
 
 class DeletionState(StrEnum):

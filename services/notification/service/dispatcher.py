@@ -179,7 +179,7 @@ class Dispatcher:
 class _KnownAddressees:
     """The members of companies, and the recipients, that a batch of notices is about.
 
-    People who are `erased` get no notices, whoever still names them.
+    People who are `erased` get no notices, also where a company still names them.
     """
 
     members: CompanyMembers

@@ -10,6 +10,7 @@ from typing import Self
 
 from chassis.clock import Clock
 from chassis.search.gazetteer import Gazetteer
+from chassis.sharding.erased_people import ErasedPeople
 from chassis.sharding.shards import Shards
 from services.user.repository.accesses import ProfileAccessRepository
 from services.user.repository.collections import COLLECTIONS, SCATTERS
@@ -52,6 +53,8 @@ class UserRepositories:
     holds: DocumentHoldRepository
     exports: DataExportRepository
     consents: ConsentRepository
+    removal: PersonRemoval
+    tombstones: ErasedPeople
 
     @classmethod
     def open(cls, shards: Shards, places: Gazetteer, clock: Clock) -> Self:
@@ -66,4 +69,6 @@ class UserRepositories:
             DocumentHoldRepository(shards),
             DataExportRepository(shards),
             ConsentRepository(shards, clock),
+            PersonRemoval(shards),
+            ErasedPeople(shards),
         )

@@ -1,4 +1,4 @@
-"""The removal of what is stored under a person: by `_id`, `of_student` and `of_purpose`, page by page."""
+"""The removal of the records under a person: by `_id`, `of_student` and `of_purpose`, page by page."""
 
 from typing import Final
 

@@ -20,7 +20,7 @@ from services.user.service.scan_documents import ScanDocuments
 NO_OWNER_REASON: Final = "The company has no owner any more."
 
 
-class ErasePerson:
+class EraseProfile:
     """Erases all that the user service holds of a person; each step can be repeated."""
 
     def __init__(

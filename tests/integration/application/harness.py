@@ -40,7 +40,7 @@ from services.application.repository import (
 from services.application.retention_api import RetentionServicer
 from services.application.service.accept_offers import AcceptOffers
 from services.application.service.end_with_listing import EndWithListing
-from services.application.service.erase_person import ErasePerson
+from services.application.service.erase_person import EraseStudent
 from services.application.service.manage_retention import EndRetention
 from services.application.service.settle_documents import SettleDocuments
 from services.application.service.settle_due import SettleDueApplications
@@ -105,7 +105,7 @@ class ApplicationHarness:
         )
         erasing = ErasePeople(
             ErasedPeople(shards),
-            ErasePerson(store, DocumentClient(peers.channel("user")), clock, POLICY).erase,
+            EraseStudent(store, DocumentClient(peers.channel("user")), clock, POLICY).erase,
             lambda id_: ApplicationPersonErased(user_id=id_),
             clock,
             SETTLE,

@@ -11,7 +11,7 @@ from internshipconnect.application.v1 import retention_pb2
 from internshipconnect.events.v1.events_pb2 import ApplicationPersonErased
 from services.application.domain.model import ApplicationState, ClosedReason
 from services.application.repository.collections import APPLICATIONS
-from services.application.service.erase_person import ErasePerson
+from services.application.service.erase_person import EraseStudent
 from tests.databases import read_outbox
 from tests.integration.application.harness import SETTLE, ApplicationHarness
 
@@ -85,9 +85,9 @@ async def test_an_erasure_that_breaks_off_half_way_goes_on(
     student = world.student()
     for _ in range(3):
         await sent(world, student)
-    erase, seen = ErasePerson._erase_application, 0
+    erase, seen = EraseStudent._erase_application, 0
 
-    async def erase_one(self: ErasePerson, application: object) -> None:
+    async def erase_one(self: EraseStudent, application: object) -> None:
         nonlocal seen
         seen += 1
         if seen == 2:
@@ -95,7 +95,7 @@ async def test_an_erasure_that_breaks_off_half_way_goes_on(
         await erase(self, application)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patched:
-        patched.setattr(ErasePerson, "_erase_application", erase_one)
+        patched.setattr(EraseStudent, "_erase_application", erase_one)
         await world.erasing.request_erasure(student.id)
         await world.erasing.erase_due()
     assert len(await stored_of(world, student)) == 2

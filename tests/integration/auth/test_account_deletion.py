@@ -119,7 +119,7 @@ async def test_once_all_have_acknowledged_only_a_tombstone_is_left(auth: AuthHar
     assert tombstone is not None and tombstone["security_events"] > 0
     assert user_id not in str(tombstone)
     assert await ErasedPeople(auth.shards).find_erased([user_id]) == {user_id}
-    # The address is free: whoever registers it gets another account.
+    # The address is free for another account.
     assert await auth.register(EMAIL) != user_id
 
 

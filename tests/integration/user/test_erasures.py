@@ -14,7 +14,7 @@ from chassis.sharding.shards import Shards
 from internshipconnect.events.v1.events_pb2 import CompanyMembershipChanged, CompanyStateChanged
 from services.user.domain.company import CompanyState
 from services.user.repository import COLLECTIONS, PersonRemoval, UserRepositories
-from services.user.service.erase_person import ErasePerson
+from services.user.service.erase_person import EraseProfile
 from tests.databases import read_outbox
 from tests.integration.user.conftest import UserHarness, an_owner
 from tests.integration.user.document_harness import DocumentHarness
@@ -31,7 +31,7 @@ class ErasureHarness:
     users: UserHarness
     documents: DocumentHarness
     blobs: DiskBlobStore
-    person: ErasePerson
+    person: EraseProfile
 
     async def where_named(self, *markers: str) -> set[str]:
         """Return the collections, but those of companies, in which one of the markers is."""
@@ -52,7 +52,7 @@ async def erasures(
     blobs = DiskBlobStore(tmp_path)
     documents = DocumentHarness(shards, clock, blobs)
     stored = UserRepositories.open(shards, shared_gazetteer(), clock)
-    person = ErasePerson(stored, PersonRemoval(shards), users.companies, documents.use_cases.scanning, blobs)
+    person = EraseProfile(stored, PersonRemoval(shards), users.companies, documents.use_cases.scanning, blobs)
     yield ErasureHarness(users, documents, blobs, person)
 
 
