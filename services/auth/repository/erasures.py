@@ -74,7 +74,9 @@ class AccountErasureRepository:
         address = normalise_address(account.email)
         directory = self._of_key(address, "email_directory")
         await directory.delete_one({"_id": address, "user_id": account.id}, hint="_id_")
-        await self._of_key(address, "code_guesses").delete_one({"_id": address}, hint="_id_")
+        # Those of one client have the address, a space and the client as their key.
+        guesses = {"_id": {"$gte": address, "$lt": f"{address}!"}}
+        await self._of_key(address, "code_guesses").delete_many(guesses, hint="_id_")
         for identity in account.identities:
             entry = {"_id": identity.key, "user_id": account.id}
             await self._of_key(identity.key, "identity_directory").delete_one(entry, hint="_id_")
