@@ -25,6 +25,7 @@ from ops.console import console
 from ops.errors import OpsError
 from ops.paths import REPO
 from ops.progress import StepProgress
+from verify.test_durations import print_slowest_tests, read_durations
 
 UNIT_TESTS = "tests/unit"
 UNIT_OPTIONS = ("-n", "2")
@@ -54,17 +55,19 @@ REPORTS_FOLDER = STATE / "test"
 STACK_VARIABLE = "IC_TEST_STACK"
 NOTHING_COLLECTED_CODE = 5
 PASSING_CODES = (0, NOTHING_COLLECTED_CODE)
+SLOWEST_TESTS_SHOWN = 10
 
 
 class ResultTally:
-    """The totals of one command's test runs."""
+    """The totals of one command's test runs, with each run's report and seconds."""
 
     def __init__(self) -> None:
         self.passed = 0
         self.failed = 0
+        self.took_s: dict[Path, float] = {}
         self._adding = Lock()
 
-    def add_report(self, report: Path, exit_code: int) -> None:
+    def add_report(self, report: Path, exit_code: int, took_s: float = 0.0) -> None:
         """Count one run; a run that ended badly without a failed test counts as failed."""
         passed = failed = 0
         if report.exists():
@@ -77,6 +80,7 @@ class ResultTally:
         with self._adding:
             self.passed += passed
             self.failed += failed
+            self.took_s[report] = took_s
 
     def __str__(self) -> str:
         return f"{self.passed} passed, {self.failed} failed"
@@ -111,8 +115,18 @@ def run_tests(
             temporary_stack(stack, keep=keep, tally=tally) as found,
         ):
             _run_all(arguments, tally, found, unit)
+        print_run_times(tally)
     console.print(str(tally), style="bold red" if tally.failed else "bold green")
     raise typer.Exit(1 if tally.failed else 0)
+
+
+def print_run_times(tally: ResultTally) -> None:
+    """Print the seconds of each run, the longest first, and the slowest tests of all."""
+    for report, took_s in sorted(tally.took_s.items(), key=lambda each: each[1], reverse=True):
+        console.print(f"[dim]{report.stem:<8} {took_s:7.1f} s[/]")
+    print_slowest_tests(
+        read_durations(report for report in tally.took_s if report.exists()), SLOWEST_TESTS_SHOWN
+    )
 
 
 def _run_targets(
@@ -270,5 +284,6 @@ def run_pytest(
             done = subprocess.run(command, cwd=REPO, check=False, env=environment, stdout=output)
     except OSError as error:
         raise OpsError(f"pytest does not start: {error}") from error
-    tally.add_report(report, done.returncode)
-    console.print(f"[dim]{name} tests took {time.monotonic() - start:.1f} s[/]")
+    took_s = time.monotonic() - start
+    tally.add_report(report, done.returncode, took_s)
+    console.print(f"[dim]{name} tests took {took_s:.1f} s[/]")
