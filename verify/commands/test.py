@@ -38,12 +38,23 @@ ON_STORES = (
 )
 """Tests that stop stores, and have some of their own, which other processes do not use."""
 ON_SERVICES = ("tests/integration/auth/test_over_grpc.py", "tests/integration/chassis/test_process.py")
+EDGE_ALONE = (
+    *("tests/integration/edge/test_authorization.py", "tests/integration/edge/test_edge.py"),
+    *("tests/integration/edge/test_faults.py", "tests/integration/edge/test_requests.py"),
+)
+"""Tests with a gateway and services of their own, which use nothing of the stack."""
+EDGE_WITH_REDIS = (
+    *("tests/integration/edge/test_event_stream.py", "tests/integration/edge/test_limits.py"),
+    *("tests/integration/edge/test_quotas.py", "tests/integration/edge/test_sign_ins.py"),
+)
+"""Tests that count in the stack's Redis, as do requests to its gateway: never at the same time."""
 SIDE_BY_SIDE = {
     "apart": (
         *("tests/integration/control_plane", "tests/integration/stack/test_moves.py", *ON_SERVICES),
+        *EDGE_ALONE,
         *("tests/integration/stack/test_backup_rounds.py", "tests/integration/stack/test_backup_servers.py"),
     ),
-    "edge": ("tests/integration/edge", "tests/integration/observability", "tests/e2e", "tests/hostile"),
+    "edge": (*EDGE_WITH_REDIS, "tests/integration/observability", "tests/e2e", "tests/hostile"),
 }
 """Runs on the stack that do not disturb each other."""
 IN_TURN = (
