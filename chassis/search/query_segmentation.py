@@ -277,7 +277,7 @@ class _Segmenter:
         return replace(part, place=next(within, part.place))
 
     def _is_likely(self, tokens: Sequence[Token], place: GazetteerEntry, *, led: bool) -> bool:
-        """Return whether the word means the place: `reading` does not, as few documents are about Reading."""
+        """Return whether the word means the place: `reading` does not, since hardly any is about Reading."""
         located = self.vocabulary.count(place.term)
         if led or len(tokens) > 1:
             return True
