@@ -154,6 +154,12 @@ class ChassisSettings(RedisSettings):
         max_length=253,
         description="who this process is in the mesh; empty: what `xds_bootstrap` says",
     )
+    erasure_settle_s: float = Field(
+        default=90,
+        ge=1,
+        le=3600,
+        description="how long a service that erases a person waits for calls and events of before",
+    )
     public_url: str = Field(pattern=r"^https?://[^\s/]+$", description="the gateway, as API users see it")
 
 

@@ -5,8 +5,9 @@ from contextlib import suppress
 
 import psutil
 
+from devstack.free_ports import is_port_free
 from devstack.supervisor import STACK_MARKER
-from devstack.topology import Topology, is_port_free
+from devstack.topology import Topology
 
 TERMINATE_TIMEOUT_S = 10.0
 

@@ -61,6 +61,7 @@ def service_environment(
         "IC_SMTPUTF8": "true",
         "IC_BLOBS": topology.blobs_folder.as_uri(),
         "IC_PUBLIC_URL": topology.public_url,
+        "IC_ERASURE_SETTLE_S": "15",
         "IC_FAILED_SIGN_INS_TIMES": str(topology.limits_times),
         # Some machines set these for all Pythons. Without stored bytecode every start compiles every library,
         # and the services flush their log themselves.

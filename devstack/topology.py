@@ -6,13 +6,13 @@ Both are recorded in the stack's `topology.json`, which tests read as well.
 
 import hashlib
 import re
-import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
 from pydantic import Field, model_validator
 
+from devstack.free_ports import is_port_free
 from devstack.paths import stacks_dir
 from devstack.region import REGION_CHOICES, ServicePorts, StackRegion, block_regions, documented_regions
 from devstack.topology_parts import (
@@ -44,7 +44,6 @@ __all__ = [
     "Topology",
     "find_or_create_stack",
     "find_stack",
-    "is_port_free",
     "stack_names",
 ]
 
@@ -413,17 +412,6 @@ def _candidate_blocks(root: Path) -> Iterator[int]:
         base = MIN_BLOCK_PORT + (start + step) % blocks * BLOCK_PORTS
         if base not in taken:
             yield base
-
-
-def is_port_free(port: int) -> bool:
-    """Return whether no process listens on this port of the loopback interface."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError:
-            return False
-    return True
 
 
 def _require_same_shape(topology: Topology, asked_for: Mapping[str, int], *, faults: bool) -> None:

@@ -8,6 +8,18 @@ from typing import Final
 
 from chassis.search.gazetteer import MAX_NAME_WORDS, Gazetteer, GazetteerEntry
 from chassis.search.quantity_words import QuantityUnit, read_quantity
+from chassis.search.query_words import (
+    ALWAYS_PLACES,
+    BEFORE_PLACES,
+    BEFORE_PRONOUNS,
+    BEFORE_TIMES,
+    CONNECTOR_WORDS,
+    NO_DURATIONS,
+    NO_PLACES,
+    NO_PLACES_ALONE,
+    PRONOUN_CODES,
+    UPPERCASE_PLACES,
+)
 from chassis.search.synonyms import SynonymSet, canonical_term, is_ambiguous, match_synonym_at
 from chassis.search.text_analysis import Token, name_key
 from chassis.search.time_words import (
@@ -20,177 +32,7 @@ from chassis.search.time_words import (
 )
 from chassis.search.vocabulary import Vocabulary
 
-CONNECTOR_WORDS: Final = frozenset(
-    [
-        "a",
-        "an",
-        "and",
-        "are",
-        "as",
-        "at",
-        "by",
-        "for",
-        "from",
-        "in",
-        "into",
-        "is",
-        "it",
-        "its",
-        "near",
-        "of",
-        "on",
-        "or",
-        "our",
-        "around",
-        "close",
-        "the",
-        "that",
-        "their",
-        "this",
-        "to",
-        "we",
-        "with",
-        "within",
-        "you",
-        "your",
-        "me",
-        "my",
-        "us",
-        "who",
-        "am",
-        "der",
-        "die",
-        "das",
-        "den",
-        "dem",
-        "und",
-        "oder",
-        "im",
-        "mit",
-        "fur",
-        "von",
-        "zu",
-        "bei",
-        "am",
-        "an",
-        "auf",
-        "als",
-        "ein",
-        "eine",
-        "et",
-        "ou",
-        "le",
-        "la",
-        "les",
-        "des",
-        "de",
-        "du",
-        "dans",
-        "pres",
-        "chez",
-        "en",
-        "un",
-        "une",
-        "y",
-        "o",
-        "el",
-        "los",
-        "las",
-        "con",
-        "para",
-        "cerca",
-        "del",
-        "em",
-        "no",
-        "na",
-        "do",
-        "da",
-        "e",
-        "i",
-        "w",
-        "na",
-        "we",
-        "dla",
-        "и",
-        "в",
-        "на",
-        "для",
-        "с",
-        "по",
-        "का",
-        "के",
-        "की",
-        "में",
-        "से",
-        "و",
-        "في",
-        "من",
-        "على",
-        "で",
-        "の",
-        "を",
-        "に",
-        "は",
-        "が",
-        "と",
-        "も",
-        "へ",
-        "から",
-        "まで",
-    ]
-)
-"""Words that join others and are not required."""
-_BEFORE_PLACES: Final = frozenset(
-    [
-        "in",
-        "at",
-        "near",
-        "around",
-        "from",
-        "im",
-        "bei",
-        "nahe",
-        "a",
-        "en",
-        "em",
-        "dans",
-        "pres",
-        "chez",
-        "cerca",
-        "w",
-        "в",
-        "में",
-        "في",
-    ]
-)
-_UPPERCASE_PLACES: Final = frozenset({"la", "ny", "sf", "uk", "uae", "usa", "nyc"})
-"""Two- and three-letter names of places; those that are words, too, count only in capitals or after `in`."""
-_ALWAYS_PLACES: Final = frozenset({"uk", "usa", "uae", "nyc", "ny", "sf"})
-_BEFORE_PRONOUNS: Final = frozenset(
-    "join joining with for to by of about help contact tell let lets do make love like get give call email meet over behind near".split()
-)
-"""Words after which `us` and `it` are pronouns, not the country and the field."""
 _CODE_CHARS: Final = 2
-_PRONOUN_CODES: Final = frozenset({"am", "as", "do", "is", "it", "me", "my", "or", "so", "to"})
-"""Codes of countries and states that are such ordinary words that they count in capitals only."""
-_NO_PLACES: Final = frozenset(
-    "anaconda bank erlang google human jinja jira media meta mongo pandas part perl progress rust sales street".split()
-)
-"""Names of places that mean a subject, a skill or a company where people type them, also after `in`."""
-_NO_PLACES_ALONE: Final = frozenset(
-    "along angle area arenas bacon bare basic bear begun best care center central change come dark date deal delta dual economy"
-    " enter enterprise ever forge freedom friendly fully gateway goes goto green handy hang hard hire hook hope keen lang lazy"
-    " legacy lone long loop luck made magenta make makes male manage marks mine mobile more most much name never nine none normal"
-    " okay outer page peer plain port post price pure race real reserve rest rich sake same save seen send shields shot shut side"
-    " silly since singleton sole star stat store strawberry success tell than time tour trap tune turn union university vice waits"
-    " warn welcome worth young".split()
-)
-"""Names of towns that are ordinary words: places after `in` only."""
-_BEFORE_TIMES: Final = frozenset(
-    "in for from until till by start starts starting beginning next this late early mid im ab ende anfang mitte en em au des desde partir de w od в с и and or und oder".split()
-)
-_NO_DURATIONS: Final = frozenset({"experience", "erfahrung", "experiencia", "old"})
-"""Words behind a number of years that say that no document lasts that long."""
 _MIN_UNKNOWN_PLACE_POPULATION: Final = 100_000
 """The population from which an alternate name means a city even though no document is about it."""
 
@@ -237,9 +79,12 @@ class QuerySegment:
 
 @dataclass(frozen=True)
 class QueryGrammar:
-    """The words of one subject: uninformative ones, which every document means, and phrases of such; phrases that
-    stand for a filter; and literal ones, which look like one and are not (`remote sensing`). `units` are those of
-    numbers that stand for one, by their names; words for a time stand for one where `start_filter` names it."""
+    """The words of one subject.
+
+    Uninformative ones, which every document means, and phrases of such; phrases that stand for a filter; and
+    literal ones, which look like one and are not (`remote sensing`). `units` are those of numbers that stand
+    for one, by their names; words for a time stand for one where `start_filter` names it.
+    """
 
     uninformative_words: frozenset[str]
     phrases: Mapping[str, ImpliedFilter] = field(default_factory=dict)
@@ -295,7 +140,7 @@ class _Segmenter:
     def _quantity(self, at: int) -> Iterator[QuerySegment]:
         words = [token.folded for token in self._tokens(at, MAX_NAME_WORDS)]
         found = read_quantity(words, self.grammar.units)
-        if found is None or set(words[found.length : found.length + 2]) & _NO_DURATIONS:
+        if found is None or set(words[found.length : found.length + 2]) & NO_DURATIONS:
             return
         terms = found.terms
         meaning = ImpliedFilter(found.unit.filter_name, found.label, terms[0])
@@ -320,10 +165,10 @@ class _Segmenter:
         )
 
     def _is_time_expected(self, at: int) -> bool:
-        """Whether `spring` is the season: beside a word for a time or one that every document means, or after `in`."""
+        """Whether `spring` is the season: after `in`, or beside a time or what every document means."""
         before, after = self._folded(at - 1), self._folded(at + 1)
         return (
-            before in _BEFORE_TIMES
+            before in BEFORE_TIMES
             or before in self.grammar.uninformative_words
             or after in self.grammar.uninformative_words
             or any(word in TIME_WORDS and not is_ambiguous_time(word) for word in (before, after))
@@ -353,13 +198,13 @@ class _Segmenter:
             yield QuerySegment(SegmentKind.NAME, self._tokens(at, found[1]), name=found[0])
 
     def _is_meant(self, at: int, name: SynonymSet) -> bool:
-        """Return whether the name is meant: `it` in capitals, alone, first or last; `Go` and `R` in any case."""
+        """Return whether the name is meant: `it` in capitals, alone, first or last; `Go` in any case."""
         token = self.tokens[at]
         if token.folded != "it" or not is_ambiguous(token):
             return True
         if at == 0 or self._is_capital(at) or self._is_ordinary(at + 1):
             return True
-        return at == len(self.tokens) - 1 and self._folded(at - 1) not in _BEFORE_PRONOUNS
+        return at == len(self.tokens) - 1 and self._folded(at - 1) not in BEFORE_PRONOUNS
 
     def _is_capital(self, at: int) -> bool:
         """Whether a word is in capitals, and the others are not all."""
@@ -375,7 +220,7 @@ class _Segmenter:
     def _place(self, at: int, before: Sequence[QuerySegment]) -> Iterator[QuerySegment]:
         for length in range(min(MAX_NAME_WORDS, len(self.tokens) - at), 0, -1):
             tokens = self._tokens(at, length)
-            led = bool(before) and before[-1].tokens[-1].folded in _BEFORE_PLACES
+            led = bool(before) and before[-1].tokens[-1].folded in BEFORE_PLACES
             if length == 1 and (coded := self._place_with_code(at, before, led=led)):
                 yield QuerySegment(SegmentKind.PLACE, tokens, place=coded)
                 continue
@@ -390,15 +235,15 @@ class _Segmenter:
     def _place_with_code(
         self, at: int, before: Sequence[QuerySegment], *, led: bool
     ) -> GazetteerEntry | None:
-        """Return the country or the US state whose code a word is: in capitals or after `in`, and `us` anywhere."""
+        """Return the country or US state whose code a word is: in capitals or after `in`; `us` anywhere."""
         token = self.tokens[at]
-        if len(token.text) != _CODE_CHARS or token.folded in _UPPERCASE_PLACES:
+        if len(token.text) != _CODE_CHARS or token.folded in UPPERCASE_PLACES:
             return None
         if token.folded == "us":
-            is_pronoun = self._folded(at - 1) in _BEFORE_PRONOUNS and not self._is_capital(at)
+            is_pronoun = self._folded(at - 1) in BEFORE_PRONOUNS and not self._is_capital(at)
             return None if is_pronoun else self.places.with_code("us")[0]
         is_word = token.folded in CONNECTOR_WORDS
-        is_led = led and token.folded not in _PRONOUN_CODES
+        is_led = led and token.folded not in PRONOUN_CODES
         if not (self._is_capital(at) or is_led) or (is_word and not self._is_end(at + 1)):
             return None
         spoken = 0 if is_led else self.vocabulary.count(token.folded)
@@ -432,7 +277,7 @@ class _Segmenter:
         return replace(part, place=next(within, part.place))
 
     def _is_likely(self, tokens: Sequence[Token], place: GazetteerEntry, *, led: bool) -> bool:
-        """Return whether the word means the place: `reading` does not, since hardly any document is about Reading."""
+        """Return whether the word means the place: `reading` does not, since hardly any is about Reading."""
         located = self.vocabulary.count(place.term)
         if led or len(tokens) > 1:
             return True
@@ -470,12 +315,12 @@ def index_terms_of(name: SynonymSet) -> Iterable[str]:
 
 
 def _may_be_place(token: Token, *, led: bool) -> bool:
-    if token.folded in _NO_PLACES:
+    if token.folded in NO_PLACES:
         return False
-    if token.folded in TIME_WORDS or (token.folded in _NO_PLACES_ALONE and not led):
+    if token.folded in TIME_WORDS or (token.folded in NO_PLACES_ALONE and not led):
         return False
-    if token.folded in _UPPERCASE_PLACES:
-        return token.folded in _ALWAYS_PLACES or token.text.isupper()
+    if token.folded in UPPERCASE_PLACES:
+        return token.folded in ALWAYS_PLACES or token.text.isupper()
     return token.folded not in CONNECTOR_WORDS and (
         len(token.folded) > 3 or not token.folded.isascii() or led
     )

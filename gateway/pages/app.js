@@ -162,6 +162,17 @@
     show("nothing", items.length === 1);
   }
 
+  async function showDeletion() {
+    try {
+      put("erase-time", time((await call("GET", "/api/v1/auth/account/deletion")).eraseTime));
+    } catch (error) {
+      if (error.reason !== "NO_ACCOUNT_DELETION") throw error;
+      show("nothing");
+      return false;
+    }
+    return true;
+  }
+
   // Signing in with another provider: its answer comes in the address, from which it is removed, and is good only
   // with the ticket, which has never left this tab.
   const fromProvider = page === "provider" ? new URLSearchParams(location.search) : new URLSearchParams();
@@ -205,14 +216,14 @@
 
   const views = {
     login: showInbox, sessions: showSessions, application: showApplication, internship: showInternship,
-    company: showCompany,
+    company: showCompany, "account-deletion": showDeletion,
     invitation: () => answerInvitation("accept"),
   };
 
   async function showView() {
-    await views[page]();
+    const isFound = (await views[page]()) !== false;
     show("sign-in", false);
-    show("found");
+    show("found", isFound);
   }
 
   onSubmit("sign-in", async (fields) => {
@@ -250,6 +261,11 @@
     await call("POST", "/api/v1/auth/confirm-email-change", { code: fields.code.replace(/\s/g, "") });
     show("confirm-email", false);
     show("done");
+  });
+  onPress("keep-account", async () => {
+    await call("POST", "/api/v1/auth/account/deletion:cancel", {});
+    show("found", false);
+    show("kept");
   });
   onPress("end-others", async () => {
     await call("POST", "/api/v1/auth/sessions:endOthers", {});

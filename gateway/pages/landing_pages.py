@@ -68,6 +68,7 @@ LANDING_PAGES: Final = (
     LandingPage("reset-password", f"{PAGES_ROOT}/reset-password"),
     LandingPage("change-email", f"{PAGES_ROOT}/change-email"),
     LandingPage("sessions", f"{PAGES_ROOT}/sessions"),
+    LandingPage("account-deletion", f"{PAGES_ROOT}/account-deletion"),
     LandingPage("application", f"{PAGES_ROOT}/applications", has_id=True),
     LandingPage("internship", f"{PAGES_ROOT}/internships", has_id=True),
     LandingPage("company", f"{PAGES_ROOT}/companies", has_id=True),

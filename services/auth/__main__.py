@@ -30,8 +30,8 @@ def build_service(resources: ServiceResources[AuthSettings]) -> ServiceDefinitio
     return ServiceDefinition(
         servicers=api.build_servicers(cases, resources.page_tokens, resources.settings),
         other_methods=api.build_other_methods(cases),
-        subscriptions=event_handlers.AuthEventHandlers(cases.memberships, cases.api_keys).subscriptions(),
-        periodic_tasks=jobs.jobs(cases.keys, cases.renew_seals),
+        subscriptions=event_handlers.all_subscriptions(cases),
+        periodic_tasks=jobs.jobs(cases.keys, cases.renew_seals, cases.deletions),
         on_close=(cases.close,),
     )
 

@@ -1,5 +1,5 @@
 """The events that the auth service handles: memberships of companies, of which it keeps a copy for claims,
-and suspensions of companies, which end their API keys.
+suspensions of companies, which end their API keys, and services' answers that a person is erased.
 
 Its own registrations are among them: somebody who registers a company is its first member.
 """
@@ -11,17 +11,24 @@ from google.protobuf.message import Message
 
 from chassis.messaging import EventHandler, IncomingEvent, QueueSubscription, WorkQueue
 from internshipconnect.events.v1.events_pb2 import (
+    ApplicationPersonErased,
     CompanyMembershipChanged,
     CompanyStateChanged,
+    NotificationPersonErased,
+    UserPersonErased,
     UserRegistered,
 )
 from services.auth.mapping import founding_membership, is_suspended_by, membership_from_event
+from services.auth.service.delete_accounts import DeleteAccounts
 from services.auth.service.follow_memberships import FollowMemberships
 from services.auth.service.manage_api_keys import ManageApiKeys
+from services.auth.service.use_cases import AuthUseCases
 
 MEMBERSHIPS_QUEUE: Final = "auth-memberships"
+ERASURES_QUEUE: Final = "auth-erasures"
 QUEUES: Final[tuple[WorkQueue, ...]] = (
     WorkQueue(MEMBERSHIPS_QUEUE, (CompanyMembershipChanged, CompanyStateChanged, UserRegistered)),
+    WorkQueue(ERASURES_QUEUE, (UserPersonErased, ApplicationPersonErased, NotificationPersonErased)),
 )
 """The queues of this service."""
 
@@ -57,3 +64,35 @@ class AuthEventHandlers:
         await self.api_keys.follow_company(
             event.company_id, is_suspended=is_suspended_by(event), company_version=event.company_version
         )
+
+
+@dataclass(frozen=True)
+class AcknowledgementEventHandlers:
+    """Records which services have erased a person."""
+
+    deletions: DeleteAccounts
+
+    def subscriptions(self) -> tuple[QueueSubscription, ...]:
+        """Return the queue with the handler of each event."""
+        handlers: dict[type[Message], EventHandler] = {
+            UserPersonErased: self.person_erased,
+            ApplicationPersonErased: self.person_erased,
+            NotificationPersonErased: self.person_erased,
+        }
+        return (QueueSubscription(ERASURES_QUEUE, handlers),)
+
+    async def person_erased(
+        self,
+        event: UserPersonErased | ApplicationPersonErased | NotificationPersonErased,
+        incoming: IncomingEvent,
+    ) -> None:
+        """Record the acknowledgement of the service that sent the event; a repeat changes nothing."""
+        await self.deletions.acknowledge(event.user_id, incoming.source)
+
+
+def all_subscriptions(cases: AuthUseCases) -> tuple[QueueSubscription, ...]:
+    """Return the handlers of all queues."""
+    return (
+        *AuthEventHandlers(cases.memberships, cases.api_keys).subscriptions(),
+        *AcknowledgementEventHandlers(cases.deletions).subscriptions(),
+    )

@@ -10,6 +10,7 @@ from chassis.security.tokens import ALGORITHM
 from internshipconnect.auth.v1 import (
     administration_pb2,
     api_keys_pb2,
+    erasure_pb2,
     identities_pb2,
     passkeys_pb2,
     second_factors_pb2,
@@ -29,11 +30,15 @@ from services.auth.domain.accounts import (
     CompanyRole,
 )
 from services.auth.domain.api_keys import ApiKey, ApiKeyScope, shown_prefix
+from services.auth.domain.deletions import AccountDeletion
 from services.auth.domain.events import (
     ApiKeyWasChanged,
     AuthEvent,
+    DeletionWasCancelled,
+    DeletionWasRequested,
     EmailChangeWasRequested,
     EmailWasChanged,
+    ErasureWasRequested,
     IdentityWasChanged,
     PasswordResetWasRequested,
     PasswordWasReplaced,
@@ -321,6 +326,20 @@ def _api_key_changed_message(event: ApiKeyWasChanged) -> events.ApiKeyChanged:
     )
 
 
+def _deletion_requested_message(event: DeletionWasRequested) -> events.AccountDeletionRequested:
+    message = events.AccountDeletionRequested(user_id=event.user_id, email=event.email)
+    message.erase_time.FromDatetime(event.erase_time)
+    return message
+
+
+def deletion_message(deletion: AccountDeletion) -> erasure_pb2.AccountDeletion:
+    """Return a deletion as its owner sees it."""
+    message = erasure_pb2.AccountDeletion()
+    message.request_time.FromDatetime(deletion.request_time)
+    message.erase_time.FromDatetime(deletion.erase_time)
+    return message
+
+
 def _email_change_requested_message(event: EmailChangeWasRequested) -> events.EmailChangeRequested:
     message = events.EmailChangeRequested(
         user_id=event.user_id,
@@ -335,6 +354,11 @@ def _email_change_requested_message(event: EmailChangeWasRequested) -> events.Em
 
 _EVENT_MESSAGES: Final[Mapping[type[AuthEvent], Callable[[Any], Message]]] = {
     ApiKeyWasChanged: _api_key_changed_message,
+    DeletionWasRequested: _deletion_requested_message,
+    DeletionWasCancelled: lambda event: events.AccountDeletionCancelled(
+        user_id=event.user_id, email=event.email
+    ),
+    ErasureWasRequested: lambda event: events.AccountErasureRequested(user_id=event.user_id),
     IdentityWasChanged: lambda event: events.IdentityChanged(
         user_id=event.user_id,
         email=event.email,

@@ -42,6 +42,12 @@ class AuthSettings(ChassisSettings):
         default=1, ge=1, le=10_000, description="how many times the usual failures a sign-in may have"
     )
 
+    erasure_grace_days: float = Field(
+        default=14,
+        gt=0,
+        le=90,
+        description="how many days the owner of an account can cancel its deletion",
+    )
     sign_in_providers: FilePath | None = Field(
         default=None,
         description="JSON file: other providers to sign in with, and their secrets; none: no others",
@@ -97,6 +103,7 @@ class AuthSettings(ChassisSettings):
             refresh_grace=timedelta(seconds=self.refresh_grace_s),
             by_smtputf8=self.smtputf8,
             key_rotation=self.key_rotation,
+            erasure_grace=timedelta(days=self.erasure_grace_days),
         )
 
     @property

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from google.protobuf.message import Message
 
+from chassis.erasures import ErasePeople, LateEvents
 from chassis.message_fields import to_datetime
 from chassis.messaging import (
     BatchSubscription,
@@ -30,21 +31,32 @@ from services.notification.mapping import (
     ownership_from_message,
     second_factor_change_from_message,
 )
+from services.notification.repository import NotificationRepository
 from services.notification.service.dispatcher import Dispatcher, NoticedEvent
 from services.notification.service.mailer import Mailer
 from services.notification.service.update_recipients import UpdateRecipients
 
 DISPATCH_QUEUE: Final = "notification-dispatch"
 EMAIL_QUEUE: Final = "email-notifications"
+ERASURES_QUEUE: Final = "notification-erasures"
 
 
 class NotificationEventHandlers:
     """Handles events in batches: changes of recipients first, then notices."""
 
-    def __init__(self, recipients: UpdateRecipients, dispatcher: Dispatcher, mailer: Mailer) -> None:
+    def __init__(
+        self,
+        recipients: UpdateRecipients,
+        dispatcher: Dispatcher,
+        mailer: Mailer,
+        erasures: ErasePeople,
+        late: LateEvents,
+    ) -> None:
         self._recipients = recipients
         self._dispatcher = dispatcher
         self._mailer = mailer
+        self._erasures = erasures
+        self._late = late
         self._recipient_changes: Mapping[type[Message], _ChangeRecipient] = {
             events.UserRegistered: self._register,
             events.ProfileUpdated: self._update_profile,
@@ -57,14 +69,28 @@ class NotificationEventHandlers:
         return (
             BatchSubscription(DISPATCH_QUEUE, DISPATCHED_EVENTS, self.handle_events),
             QueueSubscription(EMAIL_QUEUE, {events.EmailRequested: self.email_requested}),
+            QueueSubscription(
+                ERASURES_QUEUE,
+                {
+                    events.AccountErasureRequested: self.erasure_requested,
+                    events.ApplicationAnonymised: self.application_anonymised,
+                },
+            ),
         )
 
     async def handle_events(self, received: Sequence[ReceivedEvent]) -> None:
-        """Change recipients, store notices, and begin to send their mails."""
-        await self._change_recipients(received)
+        """Change recipients, store notices, and begin to send their mails.
+
+        Of people who are erased nothing is stored, for nobody; only the ends of their memberships count.
+        """
+        current = await self._late.drop(received)
+        kept = {id(each) for each in current}
+        await self._change_recipients(
+            [each for each in received if id(each) in kept or _ends_membership(each.message)]
+        )
         noticed = [
             NoticedEvent(each.incoming, _NOTICES[type(each.message)](each.message))
-            for each in received
+            for each in current
             if type(each.message) in _NOTICES
         ]
         mails = await self._dispatcher.dispatch(noticed, max_claims=self._mailer.free_capacity)
@@ -73,6 +99,15 @@ class NotificationEventHandlers:
     async def email_requested(self, event: events.EmailRequested, _: IncomingEvent) -> None:
         """Send a mail that an earlier version of this service has stored."""
         await self._mailer.send_mail(event.notification_id)
+
+    async def erasure_requested(self, event: events.AccountErasureRequested, _: IncomingEvent) -> None:
+        """Store the person's tombstone; the job erases. A repeat has it done once more."""
+        await self._erasures.request_erasure(event.user_id)
+
+    async def application_anonymised(self, event: events.ApplicationAnonymised, _: IncomingEvent) -> None:
+        """Remove the members' notices of the application, which name the student."""
+        facts = event.application
+        await self._recipients.forget_application(facts.company_id, facts.application_id)
 
     async def _change_recipients(self, received: Sequence[ReceivedEvent]) -> None:
         """Change recipients: those of one user one after the other, in their order."""
@@ -117,6 +152,10 @@ class NotificationEventHandlers:
 _ChangeRecipient = Callable[[Any, IncomingEvent], Awaitable[None]]
 
 
+def _ends_membership(message: Message) -> bool:
+    return isinstance(message, events.CompanyMembershipChanged) and not message.role
+
+
 def _verification_notices(event: events.VerificationRequested) -> notices.Notices:
     expire_time = to_datetime(event.expire_time)
     return notices.verification_notices(event.user_id, event.email, event.code, expire_time, event.locale)
@@ -157,6 +196,12 @@ _NOTICES: Final[Mapping[type[Message], Callable[[Any], notices.Notices]]] = {
     events.DataExportReady: lambda event: notices.ready_export_notices(
         event.user_id, to_datetime(event.expire_time)
     ),
+    events.AccountDeletionRequested: lambda event: notices.deletion_request_notices(
+        event.user_id, event.email, to_datetime(event.erase_time)
+    ),
+    events.AccountDeletionCancelled: lambda event: notices.cancelled_deletion_notices(
+        event.user_id, event.email
+    ),
     events.ApplicationSubmitted: _submission_notices,
     events.ApplicationMoved: lambda event: notices.move_notices(application_move_from_message(event)),
     events.RejectionDisclosed: _disclosed_rejection_notices,
@@ -182,5 +227,18 @@ DISPATCHED_EVENTS: Final = (events.UserRegistered, events.ProfileUpdated, *_NOTI
 QUEUES: Final = (
     WorkQueue(DISPATCH_QUEUE, DISPATCHED_EVENTS),
     WorkQueue(EMAIL_QUEUE, (events.EmailRequested,)),
+    WorkQueue(ERASURES_QUEUE, (events.AccountErasureRequested, events.ApplicationAnonymised)),
 )
 """The queues of this service."""
+
+
+def all_subscriptions(
+    repository: NotificationRepository,
+    dispatcher: Dispatcher,
+    mailer: Mailer,
+    erasures: ErasePeople,
+    late: LateEvents,
+) -> tuple[Subscription, ...]:
+    """Return the handlers of all queues."""
+    recipients = UpdateRecipients(repository)
+    return NotificationEventHandlers(recipients, dispatcher, mailer, erasures, late).subscriptions()

@@ -36,6 +36,7 @@ _PHRASES: Final[Mapping[str, Mapping[str, str]]] = {
         "The company did not answer in the time that it had promised.": (
             "Das Unternehmen hat nicht in der Zeit geantwortet, die es zugesagt hatte."
         ),
+        "The account was deleted.": "Das Konto wurde gelöscht.",
         "The company can not take interns on our platform at the moment.": (
             "Das Unternehmen kann bei uns zurzeit keine Praktika vergeben."
         ),

@@ -17,6 +17,7 @@ from chassis.concurrency.coalescing import Coalescer
 from chassis.ids import slot_of
 from chassis.mongo.documents import Document, from_document, to_document
 from chassis.mongo.provision import CollectionSpec
+from chassis.sharding.erased_people import ERASED_PEOPLE_COLLECTION
 from chassis.sharding.repository import Repository
 from chassis.sharding.shard import Shard
 from chassis.sharding.shards import Shards
@@ -38,6 +39,7 @@ DELIVERIES: Final = "deliveries"
 
 INBOX_INDEX: Final = "inbox_newest_first"
 DUE_INDEX: Final = "due"
+RECIPIENT_INDEX: Final = "of_recipient"
 UNREAD_INDEX: Final = "unread_newest_first"
 _NEWEST_FIRST: Final = [("recipient_id", 1), ("create_time", -1), ("_id", -1)]
 _DELIVERIES_KEPT_S: Final = 30 * 86_400
@@ -58,12 +60,15 @@ COLLECTIONS: Final = (
         indexes=(
             IndexModel([("create_time", 1)], name="age", expireAfterSeconds=_DELIVERIES_KEPT_S),
             IndexModel([("lease_until", 1)], name=DUE_INDEX, sparse=True),
+            IndexModel([("recipient_id", 1)], name=RECIPIENT_INDEX),
         ),
         shard_key="_id",
     ),
+    ERASED_PEOPLE_COLLECTION,
 )
 
 MAX_SETTLED_AT_ONCE: Final = 64
+MAX_REMOVED_AT_ONCE: Final = 500
 CLAIM_DUE_TIMEOUT_S: Final = 5.0
 
 T = TypeVar("T")
@@ -342,6 +347,31 @@ class NotificationRepository(SlotRepository):
         parts = await self._shards.run_on_shards_of(settlements, lambda each: each.delivery_id, write)
         errors = {id_: error for part in parts for id_, error in part.items()}
         return [errors[each.delivery_id] for each in settlements]
+
+    # --- erasing people
+
+    async def remove_entries_about(self, recipient_ids: Iterable[str], about: str) -> None:
+        """Remove the entries about a subject from these inboxes; one command a shard."""
+
+        async def on_shard(shard: Shard, own: list[str]) -> None:
+            entries: Document = {"recipient_id": {"$in": own}, "about": about}
+            await shard.db[NOTIFICATIONS].delete_many(entries, hint=INBOX_INDEX)
+
+        await self._shards.run_on_shards_of(dict.fromkeys(recipient_ids), str, on_shard)
+
+    async def erase_person(self, user_id: str) -> None:
+        """Remove a person's mails, also those that wait, their inbox and their recipient; repeatable.
+
+        Pages are found by the indexes `of_recipient` and `inbox_newest_first`.
+        """
+        database = self._shards.shard_for(user_id).db
+        for name, index in ((DELIVERIES, RECIPIENT_INDEX), (NOTIFICATIONS, INBOX_INDEX)):
+            rows = database[name].find({"recipient_id": user_id}, {"_id": 1}, hint=index)
+            while page := await rows.limit(MAX_REMOVED_AT_ONCE).to_list():
+                ids = [row["_id"] for row in page]
+                await database[name].delete_many({"recipient_id": user_id, "_id": {"$in": ids}}, hint="_id_")
+                rows = database[name].find({"recipient_id": user_id}, {"_id": 1}, hint=index)
+        await database[RECIPIENTS].delete_one({"_id": user_id}, hint="_id_")
 
     def _inbox(self, recipient_id: str) -> AsyncCollection[Document]:
         return self._shards.shard_for(recipient_id).db[NOTIFICATIONS]

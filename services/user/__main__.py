@@ -4,6 +4,7 @@ from chassis.runtime import ServiceDefinition, ServiceResources, run_service
 from chassis.search.gazetteer import shared_gazetteer
 from services.user import event_handlers, jobs, profile_mapping
 from services.user.adapters import UserAdapters
+from services.user.erasures import build_erasures
 from services.user.peers import PersonalDataClient
 from services.user.repository import UserRepositories
 from services.user.service.data_export_use_cases import DataExportUseCases
@@ -24,13 +25,13 @@ def build_service(resources: ServiceResources[UserSettings]) -> ServiceDefinitio
     people = ProfileUseCases.build(stored, places, rules, cache, clock)
     teams = build_team_use_cases(stored.teams, stored.pages, stored.profiles, adapters.verification, clock)
     documents = DocumentUseCases.build(stored, adapters.documents, people.profiles, clock)
-    others = PersonalDataClient(resources.peers)
-    exports = DataExportUseCases.build(stored, adapters.documents, others, clock)
+    exports = DataExportUseCases.build(stored, adapters.documents, PersonalDataClient(resources.peers), clock)
+    erasing, late = build_erasures(resources, stored, people.companies, documents.scanning, adapters)
     cases = UserUseCases(people, teams, documents, exports, ManageConsents(stored.consents))
     return ServiceDefinition(
         servicers=build_servicers(cases, cache, resources.page_tokens, settings),
-        subscriptions=event_handlers.all_subscriptions(people, teams.claims, documents),
-        periodic_tasks=jobs.jobs(stored.profiles, documents.scanning, exports.collecting),
+        subscriptions=event_handlers.all_subscriptions(people, teams.claims, documents, erasing, late),
+        periodic_tasks=jobs.jobs(stored.profiles, documents.scanning, exports.collecting, erasing),
         background_tasks=(people.search.keep_fresh,),
     )
 

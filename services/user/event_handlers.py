@@ -1,12 +1,14 @@
 """The events that the user service handles: of accounts, and its own of members and of documents."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from google.protobuf.message import Message
 
+from chassis.erasures import ErasePeople, LateEvents
 from chassis.messaging import EventHandler, IncomingEvent, QueueSubscription, WorkQueue
 from internshipconnect.events.v1.events_pb2 import (
+    AccountErasureRequested,
     ApplicationAccessed,
     CompanyMembershipChanged,
     DocumentContentsReleased,
@@ -32,12 +34,14 @@ DOCUMENT_SCANNING_QUEUE: Final = "document-scanning"
 DOCUMENT_CONTENTS_QUEUE: Final = "document-contents"
 RESUME_PARSING_QUEUE: Final = "resume-parsing"
 PROFILE_ACCESSES_QUEUE: Final = "profile-accesses"
+ERASURES_QUEUE: Final = "user-erasures"
 QUEUES: Final = (
     WorkQueue(USER_PROFILES_QUEUE, (UserRegistered, UserVerified, EmailChanged, CompanyMembershipChanged)),
     WorkQueue(DOCUMENT_SCANNING_QUEUE, (DocumentUploaded,)),
     WorkQueue(DOCUMENT_CONTENTS_QUEUE, (DocumentContentsReleased,)),
     WorkQueue(RESUME_PARSING_QUEUE, (ResumeReady,)),
     WorkQueue(PROFILE_ACCESSES_QUEUE, (ApplicationAccessed,)),
+    WorkQueue(ERASURES_QUEUE, (AccountErasureRequested,)),
 )
 """The queues of this service."""
 MAX_CONCURRENT_SCANS: Final = 4
@@ -148,14 +152,39 @@ class AccessEventHandlers:
         await self.views.record_application_look(look_from_event(event), incoming)
 
 
+@dataclass(frozen=True)
+class ErasureEventHandlers:
+    """Has people erased."""
+
+    erasures: ErasePeople
+
+    def subscriptions(self) -> tuple[QueueSubscription, ...]:
+        """Return the handlers of each queue."""
+        return (QueueSubscription(ERASURES_QUEUE, {AccountErasureRequested: self.erasure_requested}),)
+
+    async def erasure_requested(self, event: AccountErasureRequested, _: IncomingEvent) -> None:
+        """Store the person's tombstone; the job erases. A repeat has it done once more."""
+        await self.erasures.request_erasure(event.user_id)
+
+
 def all_subscriptions(
-    people: ProfileUseCases, claims: MembershipClaims, documents: DocumentUseCases
+    people: ProfileUseCases,
+    claims: MembershipClaims,
+    documents: DocumentUseCases,
+    erasures: ErasePeople,
+    late: LateEvents,
 ) -> tuple[QueueSubscription, ...]:
-    """Return the handlers of all queues."""
+    """Return the handlers of all queues; those that store something of a person drop late events."""
     users = UserEventHandlers(people.profiles, people.companies, claims)
+    storing = (*users.subscriptions(), *AccessEventHandlers(people.views).subscriptions())
     return (
-        *users.subscriptions(),
+        *(_guarded(each, late) for each in storing),
         *DocumentEventHandlers(documents.scanning).subscriptions(),
         *ResumeEventHandlers(documents.reading).subscriptions(),
-        *AccessEventHandlers(people.views).subscriptions(),
+        *ErasureEventHandlers(erasures).subscriptions(),
     )
+
+
+def _guarded(subscription: QueueSubscription, late: LateEvents) -> QueueSubscription:
+    handlers = {kind: late.guard(handler) for kind, handler in subscription.handlers.items()}
+    return replace(subscription, handlers=handlers)

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from chassis.erasures import ErasePeople
 from chassis.roles.periodic_tasks import PeriodicTask
 from services.user.repository import ProfileRepository
 from services.user.service.collect_data_exports import CollectDataExports
@@ -15,11 +16,15 @@ EXPORT_INTERVAL_S: Final = 10.0
 
 
 def jobs(
-    profiles: ProfileRepository, scanning: ScanDocuments, exports: CollectDataExports
+    profiles: ProfileRepository,
+    scanning: ScanDocuments,
+    exports: CollectDataExports,
+    erasures: ErasePeople,
 ) -> tuple[PeriodicTask, ...]:
     """Return the jobs of the `work` role."""
     return (
         PeriodicTask("renew-student-search", UPGRADE_INTERVAL_S, profiles.upgrade_outdated_entries),
         PeriodicTask("scan-overdue-documents", RESCAN_INTERVAL_S, scanning.scan_overdue),
         PeriodicTask("settle-data-exports", EXPORT_INTERVAL_S, exports.settle_due),
+        erasures.periodic_task(),
     )

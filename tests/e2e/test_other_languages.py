@@ -35,7 +35,7 @@ def test_the_contracts_compile_with_plain_protoc(exported: Path) -> None:
     run_client([*command, "--descriptor_set_out=../set.binpb", *protos], exported / "proto")
     files = FileDescriptorSet.FromString((exported / "set.binpb").read_bytes()).file
     services = {f"{file.package}.{service.name}" for file in files for service in file.service}
-    assert services == {rpc.service for rpc in edge_rpcs()}
+    assert services >= {rpc.service for rpc in edge_rpcs()}
     ours = [file for file in files if file.name.startswith("internshipconnect/")]
     assert all(file.options.go_package and file.options.java_package for file in ours)
 

@@ -3,6 +3,7 @@
 import html
 import secrets
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import httpx
@@ -12,6 +13,7 @@ from chassis.text import is_blank, normalize_nfc
 from devstack.journey.client import ApiError, ApiUser, Json, wait_for_result
 from devstack.journey.main_journey import JOURNEY_PASSWORD, sample_listing
 from tests.hostile.callers import OWNER, STUDENT, CallerDirectory, error_reason
+from tests.patient_requests import send_until_admitted
 from tests.stack import StackHandle
 
 TEXTS: Final = (
@@ -147,7 +149,7 @@ def test_searching_for_it_is_answered(cast: CallerDirectory, text: str) -> None:
         (STUDENT, "/api/v1/internships", {"city": text[:120], "field": text[:60], **skills}),
         (OWNER, "/api/v1/students/search", {"q": text, "city": text[:120], **skills}),
     ):
-        answer = cast.ask(cast[label], "GET", path, params=parameters)
+        answer = send_until_admitted(partial(cast.ask, cast[label], "GET", path, params=parameters))
         assert answer.status_code == 200, (parameters, answer.text)
 
 
@@ -167,7 +169,8 @@ REFUSED_QUERIES: Final = {"UNKNOWN_PARAMETER", "INVALID_FIELD", "INVALID_PAGE_TO
     ids=str,
 )
 def test_operators_in_a_query_are_refused(cast: CallerDirectory, parameters: dict[str, str]) -> None:
-    answer = cast.ask(cast[STUDENT], "GET", "/api/v1/internships", params=parameters)
+    student, path = cast[STUDENT], "/api/v1/internships"
+    answer = send_until_admitted(lambda: cast.ask(student, "GET", path, params=parameters))
     assert answer.status_code == 400, answer.text
     assert error_reason(answer.json()) in REFUSED_QUERIES
 

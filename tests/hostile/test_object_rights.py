@@ -150,14 +150,23 @@ def _ready_document(cast: CallerDirectory) -> str:
 
 
 def _ready_export(cast: CallerDirectory) -> str:
-    """Return a copy of the student's data; one that another test has asked for does as well."""
+    """Return a copy of the student's data, once its notice has come, too.
+
+    A copy that another test has asked for does as well.
+    """
     cast.ask(cast.in_another_session(cast[STUDENT]), "POST", "/api/v1/data-exports", json={})
 
     def ready() -> Json | None:
         found = cast.must(STUDENT, "GET", "/api/v1/data-exports")["data"]
         return next((each for each in found if each["state"] == "DATA_EXPORT_STATE_READY"), None)
 
-    return str(wait_for_result(ready, "a copy of the student's data")["id"])
+    def notice() -> Json | None:
+        entries = cast.must(STUDENT, "GET", "/api/v1/notifications")["data"]
+        return next((each for each in entries if "copy of your data" in each["title"]), None)
+
+    found = wait_for_result(ready, "a copy of the student's data")
+    wait_for_result(notice, "the notice of the copy")
+    return str(found["id"])
 
 
 def _newest_entry(cast: CallerDirectory, about: str) -> Json | None:

@@ -25,6 +25,7 @@ from ops.console import console
 from ops.errors import OpsError
 from ops.paths import REPO
 from ops.progress import StepProgress
+from verify.test_durations import print_slowest_tests, read_durations
 
 UNIT_TESTS = "tests/unit"
 UNIT_OPTIONS = ("-n", "2")
@@ -37,12 +38,23 @@ ON_STORES = (
 )
 """Tests that stop stores, and have some of their own, which other processes do not use."""
 ON_SERVICES = ("tests/integration/auth/test_over_grpc.py", "tests/integration/chassis/test_process.py")
+EDGE_ALONE = (
+    *("tests/integration/edge/test_authorization.py", "tests/integration/edge/test_edge.py"),
+    *("tests/integration/edge/test_faults.py", "tests/integration/edge/test_requests.py"),
+)
+"""Tests with a gateway and services of their own, which use nothing of the stack."""
+EDGE_WITH_REDIS = (
+    *("tests/integration/edge/test_event_stream.py", "tests/integration/edge/test_limits.py"),
+    *("tests/integration/edge/test_quotas.py", "tests/integration/edge/test_sign_ins.py"),
+)
+"""Tests that count in the stack's Redis, as do requests to its gateway: never at the same time."""
 SIDE_BY_SIDE = {
     "apart": (
         *("tests/integration/control_plane", "tests/integration/stack/test_moves.py", *ON_SERVICES),
+        *EDGE_ALONE,
         *("tests/integration/stack/test_backup_rounds.py", "tests/integration/stack/test_backup_servers.py"),
     ),
-    "edge": ("tests/integration/edge", "tests/integration/observability", "tests/e2e", "tests/hostile"),
+    "edge": (*EDGE_WITH_REDIS, "tests/integration/observability", "tests/e2e", "tests/hostile"),
 }
 """Runs on the stack that do not disturb each other."""
 IN_TURN = (
@@ -54,17 +66,19 @@ REPORTS_FOLDER = STATE / "test"
 STACK_VARIABLE = "IC_TEST_STACK"
 NOTHING_COLLECTED_CODE = 5
 PASSING_CODES = (0, NOTHING_COLLECTED_CODE)
+SLOWEST_TESTS_SHOWN = 10
 
 
 class ResultTally:
-    """The totals of one command's test runs."""
+    """The totals of one command's test runs, with each run's report and seconds."""
 
     def __init__(self) -> None:
         self.passed = 0
         self.failed = 0
+        self.took_s: dict[Path, float] = {}
         self._adding = Lock()
 
-    def add_report(self, report: Path, exit_code: int) -> None:
+    def add_report(self, report: Path, exit_code: int, took_s: float = 0.0) -> None:
         """Count one run; a run that ended badly without a failed test counts as failed."""
         passed = failed = 0
         if report.exists():
@@ -77,6 +91,7 @@ class ResultTally:
         with self._adding:
             self.passed += passed
             self.failed += failed
+            self.took_s[report] = took_s
 
     def __str__(self) -> str:
         return f"{self.passed} passed, {self.failed} failed"
@@ -111,8 +126,18 @@ def run_tests(
             temporary_stack(stack, keep=keep, tally=tally) as found,
         ):
             _run_all(arguments, tally, found, unit)
+        print_run_times(tally)
     console.print(str(tally), style="bold red" if tally.failed else "bold green")
     raise typer.Exit(1 if tally.failed else 0)
+
+
+def print_run_times(tally: ResultTally) -> None:
+    """Print the seconds of each run, the longest first, and the slowest tests of all."""
+    for report, took_s in sorted(tally.took_s.items(), key=lambda each: each[1], reverse=True):
+        console.print(f"[dim]{report.stem:<8} {took_s:7.1f} s[/]")
+    print_slowest_tests(
+        read_durations(report for report in tally.took_s if report.exists()), SLOWEST_TESTS_SHOWN
+    )
 
 
 def _run_targets(
@@ -270,5 +295,6 @@ def run_pytest(
             done = subprocess.run(command, cwd=REPO, check=False, env=environment, stdout=output)
     except OSError as error:
         raise OpsError(f"pytest does not start: {error}") from error
-    tally.add_report(report, done.returncode)
-    console.print(f"[dim]{name} tests took {time.monotonic() - start:.1f} s[/]")
+    took_s = time.monotonic() - start
+    tally.add_report(report, done.returncode, took_s)
+    console.print(f"[dim]{name} tests took {took_s:.1f} s[/]")

@@ -5,6 +5,7 @@ from typing import Final
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from chassis.mongo.provision import CollectionSpec
+from chassis.sharding.erased_people import ERASED_PEOPLE_COLLECTION
 
 APPLICATIONS: Final = "applications"
 APPLICANTS: Final = "applicants"
@@ -43,6 +44,7 @@ RETENTION_RULES: Final = CollectionSpec("retention_rules", shard_key="slot")
 COLLECTIONS: Final = (
     APPLICATIONS_COLLECTION,
     RETENTION_RULES,
+    ERASED_PEOPLE_COLLECTION,
     # Derived from this service's own events, in the listing's slot.
     CollectionSpec(
         name=APPLICANTS,

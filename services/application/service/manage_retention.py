@@ -7,6 +7,7 @@ from chassis.aggregates import AggregateChange
 from chassis.call_context import Principal
 from chassis.clock import Clock
 from chassis.concurrency.bounded_gather import run_for_each
+from chassis.erasures import Tombstones
 from chassis.errors import DomainError, domain_error
 from chassis.observability.logging import get_logger
 from services.application.domain import retention
@@ -29,10 +30,15 @@ class ManageRetention:
     """Companies' rules, and moderators' holds."""
 
     def __init__(
-        self, applications: ApplicationRepository, rules: RetentionRuleRepository, clock: Clock
+        self,
+        applications: ApplicationRepository,
+        rules: RetentionRuleRepository,
+        tombstones: Tombstones,
+        clock: Clock,
     ) -> None:
         self._applications = applications
         self._rules = rules
+        self._tombstones = tombstones
         self._clock = clock
 
     async def get_rule(self, principal: Principal) -> RetentionRule:
@@ -64,8 +70,14 @@ class ManageRetention:
         return await self._applications.update(application_id, decide)
 
     async def lift_hold(self, application_id: str) -> Application:
-        """Let the rule hold again; a repeat changes nothing. Raises APPLICATION_NOT_FOUND."""
-        return await self._applications.update(application_id, with_events(retention.without_legal_hold))
+        """Let the rule hold again; a repeat changes nothing. Raises APPLICATION_NOT_FOUND.
+
+        An application of a student whose account was deleted goes now.
+        """
+        lifted = await self._applications.update(application_id, with_events(retention.without_legal_hold))
+        if lifted.student_id and await self._tombstones.find_erased([lifted.student_id]):
+            await self._tombstones.request_erasure(lifted.student_id, self._clock.now())
+        return lifted
 
 
 class EndRetention:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from chassis.clock import Clock
+from chassis.erasures import Tombstones
 from services.application.domain.model import ApplicationPolicy
 from services.application.repository import (
     ApplicantRepository,
@@ -48,6 +49,7 @@ def build_use_cases(
     listings: ListingDirectory,
     students: StudentDirectory,
     documents: DocumentDirectory,
+    tombstones: Tombstones,
     clock: Clock,
     policy: ApplicationPolicy,
 ) -> ApplicationUseCases:
@@ -63,6 +65,6 @@ def build_use_cases(
         settling=SettleDueApplications(repository, acceptance, offers, clock, policy),
         ending=EndWithListing(repository, applicants, clock, policy),
         holds=SettleDocuments(repository, documents),
-        retention=ManageRetention(repository, rules, clock),
+        retention=ManageRetention(repository, rules, tombstones, clock),
         ending_retention=EndRetention(repository, rules, documents, clock),
     )

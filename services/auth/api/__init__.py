@@ -2,6 +2,7 @@
 
 from chassis.grpc.engine.server_engine import EngineMethod
 from chassis.page_tokens import PageTokens
+from services.auth.api.account_deletion import AccountDeletionServicer
 from services.auth.api.accounts import AuthServicer
 from services.auth.api.administration import AdministrationServicer
 from services.auth.api.answers import SignInAnswers
@@ -30,6 +31,7 @@ def build_servicers(
         ApiKeyServicer(cases.api_keys),
         SecurityEventServicer(cases.security_events, page_tokens),
         AuthPersonalDataServicer(cases.personal_data, page_tokens),
+        AccountDeletionServicer(cases.deletions),
     )
 
 

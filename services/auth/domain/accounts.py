@@ -11,6 +11,7 @@ from typing import Final
 from chassis.errors import domain_error
 from services.auth.domain.addresses import normalise_address
 from services.auth.domain.codes import UNKNOWN_CLIENT, CodeGuesses, RegistrationClient, SentCode
+from services.auth.domain.deletions import AccountDeletion
 from services.auth.domain.identities import LinkedIdentity
 from services.auth.domain.passkeys import Passkey
 from services.auth.domain.second_factors import Authenticator
@@ -54,7 +55,9 @@ class AccountState(StrEnum):
     DELETED = "DELETED"
 
 
-_SIGN_IN_STATES: Final = frozenset({AccountState.PENDING_VERIFICATION, AccountState.ACTIVE})
+_SIGN_IN_STATES: Final = frozenset(
+    {AccountState.PENDING_VERIFICATION, AccountState.ACTIVE, AccountState.PENDING_DELETION}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +142,7 @@ class Account:
     `authenticator` is the app that is on or about to be, `recovery_codes` are codes in its place, encrypted;
     `recovery_series` counts how often new ones were made.
     `identities` are those at other providers that sign in to it, `passkeys` its own, both the newest first.
+    `deletion` is that of the account, once its owner has asked for it.
     `reset` is the code by which a forgotten password can be replaced, `address_change` that of another
     address; there is at most one of each.
     """
@@ -168,6 +172,7 @@ class Account:
     has_short_password: bool = False
     identities: tuple[LinkedIdentity, ...] = ()
     passkeys: tuple[Passkey, ...] = ()
+    deletion: AccountDeletion | None = None
 
     @property
     def effective_plan(self) -> AccountPlan:

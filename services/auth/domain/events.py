@@ -127,6 +127,30 @@ class IdentityWasChanged:
     is_linked: bool
 
 
+@dataclass(frozen=True, slots=True)
+class DeletionWasRequested:
+    """The owner asked for the deletion of the account; it can be cancelled until `erase_time`."""
+
+    user_id: str
+    email: str
+    erase_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DeletionWasCancelled:
+    """The account stays."""
+
+    user_id: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureWasRequested:
+    """All that is stored of a person has to be erased."""
+
+    user_id: str
+
+
 AuthEvent = (
     UserWasRegistered
     | UserWasVerified
@@ -140,6 +164,9 @@ AuthEvent = (
     | SecondFactorWasChanged
     | ApiKeyWasChanged
     | IdentityWasChanged
+    | DeletionWasRequested
+    | DeletionWasCancelled
+    | ErasureWasRequested
 )
 
 

@@ -16,7 +16,6 @@ from services.auth.domain.accounts import (
 from services.auth.domain.codes import SentCode
 
 STAFF_PLANS: Final = {AccountKind.MODERATOR: AccountPlan.PRO, AccountKind.ADMIN: AccountPlan.ADMIN}
-_ENDING_STATES: Final = frozenset({AccountState.PENDING_DELETION, AccountState.DELETED})
 REVOKED_REASON: Final = "The account is no longer staff."
 
 
@@ -86,7 +85,10 @@ def without_staff_rights(account: Account, password_hash: str, now: datetime) ->
 
 
 def suspended_account(account: Account, reason: str, now: datetime) -> Account:
-    """Return the account suspended, without sessions; the same one if it is. Raises STAFF_ACCOUNT."""
+    """Return the account suspended, without sessions; the same one if it is. Raises STAFF_ACCOUNT.
+
+    One that is to be deleted is erased all the same, when its time of grace is over.
+    """
     _refuse_others(account)
     if account.state is AccountState.SUSPENDED:
         return account
@@ -108,15 +110,21 @@ def restored_account(account: Account, reason: str, now: datetime) -> Account:
         return account
     return replace(
         account,
-        state=AccountState.ACTIVE if account.email_verified else AccountState.PENDING_VERIFICATION,
+        state=_usable_state(account),
         state_reason=reason,
         update_time=now,
         version=account.version + 1,
     )
 
 
+def _usable_state(account: Account) -> AccountState:
+    if account.deletion is not None:
+        return AccountState.PENDING_DELETION
+    return AccountState.ACTIVE if account.email_verified else AccountState.PENDING_VERIFICATION
+
+
 def _refuse_others(account: Account) -> None:
-    if account.state in _ENDING_STATES:
+    if account.state is AccountState.DELETED:
         raise not_found("USER_NOT_FOUND", "account", account.id)
     if account.is_staff:
         raise staff_account()

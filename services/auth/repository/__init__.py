@@ -17,6 +17,7 @@ from services.auth.repository.api_keys import ApiKeyRepository
 from services.auth.repository.chain_key import ChainKey
 from services.auth.repository.collections import COLLECTIONS
 from services.auth.repository.company_plans import CompanyPlanRepository, member_document
+from services.auth.repository.erasures import AccountErasureRepository
 from services.auth.repository.identity_directory import IdentityDirectory
 from services.auth.repository.security_events import SecurityEventRepository
 from services.auth.repository.sessions import SessionRepository
@@ -32,6 +33,7 @@ class AuthRepositories:
     companies: CompanyPlanRepository
     api_keys: ApiKeyRepository
     identities: IdentityDirectory
+    erasures: AccountErasureRepository
     signing_keys: SigningKeyRepository
     security_events: SecurityEventRepository
     chain_key: ChainKey
@@ -49,6 +51,7 @@ class AuthRepositories:
             CompanyPlanRepository(shards),
             ApiKeyRepository(shards),
             IdentityDirectory(shards),
+            AccountErasureRepository(shards),
             SigningKeyRepository(shards),
             chain,
             chain_key,
@@ -62,6 +65,7 @@ __all__ = [
     "SIGNING_KEYS_SLOT",
     "AccountChange",
     "AccountChangeResult",
+    "AccountErasureRepository",
     "AccountRepository",
     "ApiKeyRepository",
     "AuthRepositories",

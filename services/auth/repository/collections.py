@@ -10,9 +10,13 @@ from typing import Final
 from pymongo import ASCENDING, IndexModel
 
 from chassis.mongo.provision import CollectionSpec
+from chassis.sharding.erased_people import ERASED_PEOPLE_COLLECTION
 
 HAS_AUTHENTICATOR: Final = {"authenticator": {"$type": "object"}}
 SEALED_WITH_INDEX: Final = "sealed_with"
+DUE_DELETIONS_INDEX: Final = "due_deletions"
+RUNNING_ERASURES_INDEX: Final = "running_erasures"
+IS_ERASING: Final = {"deletion.state": "RUNNING"}
 ACCOUNTS_COLLECTION: Final = CollectionSpec(
     "accounts",
     shard_key="_id",
@@ -21,6 +25,16 @@ ACCOUNTS_COLLECTION: Final = CollectionSpec(
             [("authenticator.sealed_with", ASCENDING)],
             name=SEALED_WITH_INDEX,
             partialFilterExpression=HAS_AUTHENTICATOR,
+        ),
+        IndexModel(
+            [("deletion.due_time", ASCENDING)],
+            name=DUE_DELETIONS_INDEX,
+            partialFilterExpression={"deletion.due_time": {"$type": "date"}},
+        ),
+        IndexModel(
+            [("deletion.erase_time", ASCENDING)],
+            name=RUNNING_ERASURES_INDEX,
+            partialFilterExpression=IS_ERASING,
         ),
     ),
 )
@@ -68,4 +82,5 @@ COLLECTIONS: Final = (
     SECURITY_CHAINS_COLLECTION,
     CollectionSpec("signing_keys", shard_key="_id", sharded=False),
     SEALED_KEYS_COLLECTION,
+    ERASED_PEOPLE_COLLECTION,
 )

@@ -6,6 +6,7 @@ from typing import Final
 
 from chassis.clock import Clock
 from chassis.personal_data import PersonalDataSource
+from services.auth.domain.deletions import DEFAULT_GRACE
 from services.auth.failed_sign_ins import FailedSignInCounter
 from services.auth.hashing import Argon2Hasher
 from services.auth.keyring import KeyRing
@@ -13,6 +14,7 @@ from services.auth.repository import AuthRepositories
 from services.auth.service.administer_accounts import AdministerAccounts
 from services.auth.service.change_address import ChangeAddress
 from services.auth.service.code_book import CodeBook
+from services.auth.service.delete_accounts import DeleteAccounts, DeletionRepositories
 from services.auth.service.ended_access import EndedAccess
 from services.auth.service.exchange_api_keys import ExchangeApiKeys
 from services.auth.service.follow_memberships import FollowMemberships
@@ -46,14 +48,15 @@ DEFAULT_KEY_ROTATION: Final = timedelta(days=30)
 class AuthPolicy:
     """The operator's settings.
 
-    The issuer of tokens, how long a lost refresh is repeated, if the mail server has SMTPUTF8, and how long a
-    signing key signs.
+    The issuer of tokens, how long a lost refresh is repeated, if the mail server has SMTPUTF8, how long a
+    signing key signs, and how long the deletion of an account can be cancelled.
     """
 
     issuer: str
     refresh_grace: timedelta = REFRESH_GRACE
     by_smtputf8: bool = False
     key_rotation: timedelta = DEFAULT_KEY_ROTATION
+    erasure_grace: timedelta = DEFAULT_GRACE
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ class AuthUseCases:
     keys: KeyRing
     hasher: Argon2Hasher
     personal_data: PersonalDataSource
+    deletions: DeleteAccounts
 
     async def close(self) -> None:
         """Finish the tasks that run."""
@@ -184,4 +188,11 @@ def build_use_cases(
         keys,
         hasher,
         ListAccountData(accounts, sessions, repositories.security_events).source,
+        DeleteAccounts(
+            DeletionRepositories(accounts, repositories.erasures, companies),
+            manage_sessions,
+            ended_access,
+            clock,
+            policy.erasure_grace,
+        ),
     )

@@ -12,6 +12,8 @@ from typing import Final, TypedDict
 from chassis.shown_states import ShownState, read_shown_states
 from chassis.time_zones import format_in_zone
 from services.notification.domain.contents import (
+    AccountDeletionAsked,
+    AccountDeletionStopped,
     AddressWanted,
     ApplicationChanged,
     ApplicationClosed,
@@ -176,6 +178,7 @@ _CLOSED_REASON_TEXTS: Final[Mapping[str, str]] = {
     "LISTING_ARCHIVED": "The company has taken the internship down.",
     "OFFER_EXPIRED": "The offer was not answered in time.",
     "NO_RESPONSE": "The company did not answer in the time that it had promised.",
+    "ACCOUNT_DELETED": "The account was deleted.",
     "COMPANY_SUSPENDED": "The company can not take interns on our platform at the moment.",
 }
 
@@ -292,6 +295,16 @@ def changed_email_notices(user_id: str, former_email: str, email: str) -> Notice
 def ready_export_notices(user_id: str, expire_time: datetime) -> Notices:
     """Return the notice to a person that the copy of their data can be downloaded until then."""
     return (Notice(ToUser(user_id), DataExportReady(expire_time=expire_time)),)
+
+
+def deletion_request_notices(user_id: str, email: str, erase_time: datetime) -> Notices:
+    """Return the notice to the account's owner that it is deleted then, unless they cancel."""
+    return (Notice(ToAddress(user_id, email), AccountDeletionAsked(erase_time=erase_time)),)
+
+
+def cancelled_deletion_notices(user_id: str, email: str) -> Notices:
+    """Return the notice to the account's owner that the account stays."""
+    return (Notice(ToAddress(user_id, email), AccountDeletionStopped()),)
 
 
 def submission_notices(application: ApplicationFacts) -> Notices:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from chassis.clock import Clock
+from chassis.erasures import Tombstones
 from chassis.errors import unavailable
 from chassis.ids import new_id, slot_of
 from chassis.messaging import IncomingEvent
@@ -62,11 +63,13 @@ class Dispatcher:
         repository: NotificationRepository,
         renderer: NotificationRenderer,
         cipher: FieldCipher,
+        tombstones: Tombstones,
         clock: Clock,
     ) -> None:
         self._repository = repository
         self._renderer = renderer
         self._cipher = cipher
+        self._tombstones = tombstones
         self._clock = clock
 
     async def dispatch(self, events: Sequence[NoticedEvent], *, max_claims: int = 0) -> list[ClaimedMail]:
@@ -108,7 +111,10 @@ class Dispatcher:
         if unknown := sorted(set(company_ids) - set(members)):
             raise unavailable(f"The list of members of {', '.join(unknown)}")
         user_ids = dict.fromkeys(id_ for each in notices for id_ in _user_ids(each.audience, members))
-        return _KnownAddressees(members, await self._repository.find_recipients(user_ids))
+        recipients = await self._repository.find_recipients(user_ids)
+        unknown_ids = [id_ for id_ in user_ids if id_ not in recipients]
+        erased = await self._tombstones.find_erased(unknown_ids) if unknown_ids else frozenset()
+        return _KnownAddressees(members, recipients, erased)
 
     async def _may_notify(self, notice: Notice, user_id: str, entered: Set[tuple[str, str, str]]) -> bool:
         """Return whether the notice that this one requires is in the inbox, or goes there with this batch."""
@@ -171,16 +177,22 @@ class Dispatcher:
 
 @dataclass(frozen=True)
 class _KnownAddressees:
-    """The members of companies, and the recipients, that a batch of notices is about."""
+    """The members of companies, and the recipients, that a batch of notices is about.
+
+    People who are `erased` get no notices, also where a company still names them.
+    """
 
     members: CompanyMembers
     recipients: Mapping[str, Recipient]
+    erased: Set[str]
 
     def of_audience(self, audience: Audience) -> Mapping[str, Addressee]:
         """Return the addressees of an audience. Raises UNAVAILABLE when an address is missing."""
         if isinstance(audience, ToAddress):
+            if audience.user_id in self.erased:
+                return {}
             return {audience.user_id: _addressee_at(audience, self.recipients.get(audience.user_id))}
-        user_ids = _user_ids(audience, self.members)
+        user_ids = [id_ for id_ in _user_ids(audience, self.members) if id_ not in self.erased]
         found = {id_: self.recipients[id_].addressee for id_ in user_ids if id_ in self.recipients}
         reachable = {id_: addressee for id_, addressee in found.items() if addressee}
         if missing := set(user_ids) - set(reachable):

@@ -47,3 +47,8 @@ class UpdateRecipients:
             return recipient.with_profile(name=name, locale=locale, time_zone=time_zone, at=at)
 
         await self._repository.update_recipient(user_id, change)
+
+    async def forget_application(self, company_id: str, application_id: str) -> None:
+        """Remove the entries about an application from the inboxes of its company's members."""
+        members = (await self._repository.find_company_members([company_id])).get(company_id, ())
+        await self._repository.remove_entries_about(members, application_id)

@@ -123,6 +123,22 @@ class CompanyTeam:
         self.member(user_id)
         return self._with_members(lambda each: None if each.user_id == user_id else each)
 
+    def without_erased(self, user_id: str, email_key: str = "") -> "CompanyTeam":
+        """Return the team without a person whose account is gone, even if no owner is left.
+
+        Invitations of the person's address go, too; `email_key` is how addresses are compared.
+        """
+        return replace(
+            self,
+            members=tuple(each for each in self.members if each.user_id != user_id),
+            invitations=tuple(each for each in self.invitations if each.email_key != email_key),
+        )
+
+    @property
+    def has_owner(self) -> bool:
+        """Whether the company has an owner."""
+        return any(member.role is MemberRole.OWNER for member in self.members)
+
     def with_transferred_ownership(self, from_user_id: str, to_user_id: str) -> "CompanyTeam":
         """Return the team in which the one is a recruiter and the other an owner. Raises MEMBER_NOT_FOUND."""
         if from_user_id == to_user_id:
@@ -135,9 +151,10 @@ class CompanyTeam:
     def _with_members(self, change: Callable[[TeamMember], TeamMember | None]) -> "CompanyTeam":
         changed = [change(member) for member in self.members]
         members = tuple(member for member in changed if member is not None)
-        if not any(member.role is MemberRole.OWNER for member in members):
+        changed_team = replace(self, members=members)
+        if not changed_team.has_owner:
             raise domain_error("LAST_OWNER", "The company has no other owner.")
-        return replace(self, members=members)
+        return changed_team
 
     # --- invitations
 

@@ -10,6 +10,7 @@ from typing import Self
 
 from chassis.clock import Clock
 from chassis.search.gazetteer import Gazetteer
+from chassis.sharding.erased_people import ErasedPeople
 from chassis.sharding.shards import Shards
 from services.user.repository.accesses import ProfileAccessRepository
 from services.user.repository.collections import COLLECTIONS, SCATTERS
@@ -18,6 +19,7 @@ from services.user.repository.consents import ConsentRepository
 from services.user.repository.data_exports import DataExportRepository
 from services.user.repository.documents import DocumentRepository
 from services.user.repository.drafts import ProfileDraftRepository
+from services.user.repository.erasure import PersonRemoval
 from services.user.repository.holds import DocumentHoldRepository
 from services.user.repository.profiles import ProfileRepository
 
@@ -30,6 +32,7 @@ __all__ = [
     "DataExportRepository",
     "DocumentHoldRepository",
     "DocumentRepository",
+    "PersonRemoval",
     "ProfileAccessRepository",
     "ProfileDraftRepository",
     "ProfileRepository",
@@ -50,6 +53,8 @@ class UserRepositories:
     holds: DocumentHoldRepository
     exports: DataExportRepository
     consents: ConsentRepository
+    removal: PersonRemoval
+    tombstones: ErasedPeople
 
     @classmethod
     def open(cls, shards: Shards, places: Gazetteer, clock: Clock) -> Self:
@@ -64,4 +69,6 @@ class UserRepositories:
             DocumentHoldRepository(shards),
             DataExportRepository(shards),
             ConsentRepository(shards, clock),
+            PersonRemoval(shards),
+            ErasedPeople(shards),
         )

@@ -5,6 +5,7 @@ from typing import Final
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from chassis.mongo.provision import CollectionSpec
+from chassis.sharding.erased_people import ERASED_PEOPLE_COLLECTION
 
 SCATTERS: Final = (
     "ProfileRepository.search",
@@ -15,6 +16,7 @@ SCATTERS: Final = (
     "DocumentRepository.list_waiting_for_scan",
     "DocumentHoldRepository.list_unsettled",
     "DataExportRepository.list_due",
+    "ErasedPeople.list_due",
 )
 """The queries that go to all shards."""
 
@@ -122,4 +124,5 @@ COLLECTIONS: Final = (
     DOCUMENT_HOLDS,
     DATA_EXPORTS,
     CONSENT_ENTRIES,
+    ERASED_PEOPLE_COLLECTION,
 )

@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 from chassis.call_context import CallContext, Principal, acting_as
 from chassis.clock import FixedClock
 from chassis.contracts import event_class
+from chassis.erasures import ErasePeople
 from chassis.errors import DomainError
 from chassis.grpc.client import Peers
 from chassis.grpc.interceptors.idempotency import IdempotencyInterceptor
@@ -18,10 +19,12 @@ from chassis.idempotency import IdempotentOperation
 from chassis.ids import new_id
 from chassis.messaging import BatchSubscription, IncomingEvent, ReceivedEvent, Subscription
 from chassis.page_tokens import PageTokens
+from chassis.sharding.erased_people import ErasedPeople
 from chassis.sharding.idempotency_store import MongoIdempotencyStore
 from chassis.sharding.shards import Shards
 from internshipconnect.application.v1 import application_pb2 as pb
 from internshipconnect.events.v1 import events_pb2 as events
+from internshipconnect.events.v1.events_pb2 import ApplicationPersonErased
 from internshipconnect.internship.v1 import internship_pb2 as internship
 from internshipconnect.user.v1 import documents_pb2 as documents
 from services.application.api import ApplicationServicer
@@ -37,6 +40,7 @@ from services.application.repository import (
 from services.application.retention_api import RetentionServicer
 from services.application.service.accept_offers import AcceptOffers
 from services.application.service.end_with_listing import EndWithListing
+from services.application.service.erase_person import EraseStudent
 from services.application.service.manage_retention import EndRetention
 from services.application.service.settle_documents import SettleDocuments
 from services.application.service.settle_due import SettleDueApplications
@@ -48,6 +52,7 @@ T = TypeVar("T")
 
 NOW = datetime(2027, 3, 1, 9, 0, tzinfo=UTC)
 POLICY = ApplicationPolicy(acceptance_timeout=timedelta(seconds=0.2))
+SETTLE = timedelta(seconds=90)
 
 
 @dataclass
@@ -62,6 +67,7 @@ class ApplicationHarness:
     settling: SettleDueApplications
     ending: EndWithListing
     handlers: ApplicationEventHandlers
+    erasing: ErasePeople
     servicer: ApplicationServicer
     holds: SettleDocuments
     internships: InternshipService
@@ -93,8 +99,16 @@ class ApplicationHarness:
             listings=listings,
             students=students,
             documents=DocumentClient(peers.channel("user")),
+            tombstones=ErasedPeople(shards),
             clock=clock,
             policy=POLICY,
+        )
+        erasing = ErasePeople(
+            ErasedPeople(shards),
+            EraseStudent(store, DocumentClient(peers.channel("user")), clock, POLICY).erase,
+            lambda id_: ApplicationPersonErased(user_id=id_),
+            clock,
+            SETTLE,
         )
         return cls(
             shards=shards,
@@ -104,7 +118,8 @@ class ApplicationHarness:
             acceptances=cases.acceptance,
             settling=cases.settling,
             ending=cases.ending,
-            handlers=ApplicationEventHandlers(cases.applicants, cases.acceptance, cases.ending),
+            handlers=ApplicationEventHandlers(cases.applicants, cases.acceptance, cases.ending, erasing),
+            erasing=erasing,
             servicer=ApplicationServicer(cases, PageTokens(b"k" * 32), clock),
             holds=cases.holds,
             internships=internships,

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -14,12 +14,14 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from google.protobuf.message import Message
 
 from chassis.clock import SystemClock
+from chassis.erasures import ErasePeople, LateEvents
 from chassis.ids import new_id
 from chassis.messaging import IncomingEvent, ReceivedEvent
 from chassis.messaging.message_bodies import OutgoingEvent
 from chassis.messaging.publisher import EventPublisher
 from chassis.security.data_keys import DataKeys
 from chassis.sharding import outbox
+from chassis.sharding.erased_people import ErasedPeople
 from chassis.sharding.shards import Shards
 from internshipconnect.events.v1 import events_pb2 as events
 from services.notification.event_handlers import NotificationEventHandlers
@@ -123,8 +125,22 @@ class NotificationHarness:
             self.store, envelopes, mails, self.post, clock, max_attempt_s=settings.smtp_timeout_s
         )
         self.inbox = ReadInbox(self.store, self.feed, clock, max_stream_s=60.0)
-        self.dispatcher = Dispatcher(self.store, mails, envelopes, clock)
-        self.handlers = NotificationEventHandlers(UpdateRecipients(self.store), self.dispatcher, self.mailer)
+        tombstones = ErasedPeople(self.shards)
+        self.dispatcher = Dispatcher(self.store, mails, envelopes, tombstones, clock)
+        self.erasing = ErasePeople(
+            tombstones,
+            self.store.erase_person,
+            lambda id_: events.NotificationPersonErased(user_id=id_),
+            clock,
+            timedelta(0),
+        )
+        self.handlers = NotificationEventHandlers(
+            UpdateRecipients(self.store),
+            self.dispatcher,
+            self.mailer,
+            self.erasing,
+            LateEvents(tombstones),
+        )
         self._publisher = EventPublisher(self.amqp_url)
 
     async def hear(self, message: Message, subject: str, *, times: int = 1) -> None:

@@ -5,37 +5,43 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from pymongo import ASCENDING, IndexModel, MongoClient
+from pymongo import ASCENDING, IndexModel
 
 from chassis.sharding import slot_map_store
 from chassis.sharding.slot_map_store import CLUSTER_DATABASE
-from devstack import elections, mongo
 from devstack.local_cluster import WATCHDOG_LOG, LocalCluster
 from ops import provision
 from ops.cli import main
 from ops.errors import OpsError
-from ops.migration import handover, initial_copy, lock, migrator, operator_actions
+from ops.migration import handover, initial_copy, lock, operator_actions
 from ops.migration.lock import MIGRATION_COLLECTION, MigrationLockLostError
 from ops.provision import AdminClient
 from ops.shards import status
+from tests.integration.stack.moved_documents import (
+    MOVED,
+    PLACES,
+    STAYING,
+    at,
+    contents,
+    document,
+    filled,
+    rows,
+    shard,
+    wait_for_line,
+)
 from tests.killed_migration import FENCED_LINE
 from tests.stack import StackHandle, running_second_stack
 from tests.waiting import WAIT_TIMEOUT_S
 
-Shard = MongoClient[dict[str, Any]]
-
-PLACES = (("ic_user", "profiles"), ("ic_application", "outbox"), ("ic_analytics", "inbox"))
 NEVER_SEEN = {
     "_data": "8200000001000000012B022C0100296E5A1004" + 32 * "0" + "46645F69640064" + 24 * "0" + "0004"
 }
 """A well-formed resume token of an event that never existed."""
 FENCE_LIFT_TIMEOUT_S = WAIT_TIMEOUT_S
-MOVED, STAYING = range(100), range(100, 150)
 
 
 @pytest.fixture(scope="module")
@@ -46,87 +52,11 @@ def stores() -> Iterator[StackHandle]:
         yield found
 
 
-@pytest.fixture(scope="module")
-def redundant_stores() -> Iterator[StackHandle]:
-    """Run two shards of three members."""
-    with running_second_stack("elected", shards=2, members=3, stores_only=True) as found:
-        provision.provision_collections(found.cluster)
-        yield found
-
-
 @pytest.fixture
 def stack(stores: StackHandle, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalCluster]:
     """Yield the stack with documents in slots 0 to 149 of its first shard."""
     with filled(stores, monkeypatch) as found:
         yield found
-
-
-@pytest.fixture
-def redundant(redundant_stores: StackHandle, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalCluster]:
-    """Yield the same with three members of each shard."""
-    with filled(redundant_stores, monkeypatch) as found:
-        yield found
-
-
-@contextmanager
-def filled(stores: StackHandle, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalCluster]:
-    for module, pause in (
-        (migrator, "EARLIER_CALLS_GRACE_S"),
-        (migrator, "READERS_GRACE_S"),
-        (handover, "FENCE_RETRY_DELAY_S"),
-    ):
-        monkeypatch.setattr(module, pause, 0.1)
-    monkeypatch.setattr(lock, "HEARTBEAT_TIMEOUT_S", 1.0)
-    monkeypatch.setattr(lock, "HEARTBEAT_INTERVAL_S", 0.2)
-    found = stores.cluster
-    with shard(found, "s1") as s1:
-        for database, collection in PLACES:
-            s1[database][collection].insert_many(document(slot) for slot in (*MOVED, *STAYING))
-    yield found
-    for name in ("s1", "s2"):
-        with shard(found, name) as each:
-            for database, collection in PLACES:
-                each[database][collection].delete_many({})
-    if {each.slots for each in status.read_shard_statuses(found)} != {8192}:
-        operator_actions.move_slots(found, MOVED, "s1", wait_for_line)
-
-
-def document(slot: int) -> dict[str, Any]:
-    return {"_id": f"doc_{slot:05}", "slot": slot, "time": datetime.now(UTC), "n": 0, "text": "é" * 50}
-
-
-@contextmanager
-def shard(stack: LocalCluster, name: str) -> Iterator[Shard]:
-    found = next(each for each in stack.topology.shards if each.name == name)
-    with MongoClient[dict[str, Any]](mongo.shard_admin_uri(found, stack.credentials)) as client:
-        yield client
-
-
-def wait_for_line(_: str) -> None:
-    """Ignore the line."""
-
-
-def at(line: str, then: Callable[[], object]) -> Callable[[str], None]:
-    """Return a progress report that calls `then` when the mover first reports such a line."""
-    waiting = [then]
-
-    def hear(said: str) -> None:
-        if line in said and waiting:
-            waiting.pop()()
-
-    return hear
-
-
-def contents(stack: LocalCluster, name: str) -> dict[str, list[tuple[str, int]]]:
-    with shard(stack, name) as client:
-        return {
-            collection: [(row["_id"], row["n"]) for row in client[database][collection].find().sort("_id", 1)]
-            for database, collection in PLACES
-        }
-
-
-def rows(slots: range, changed: range = range(0)) -> list[tuple[str, int]]:
-    return [(f"doc_{slot:05}", int(slot in changed)) for slot in slots]
 
 
 def test_documents_of_all_services_go_with_their_slots_and_no_others(stack: LocalCluster) -> None:
@@ -392,45 +322,6 @@ def test_a_fence_that_a_process_does_not_confirm_is_lifted_and_tried_again(stack
         "the fence is lifted again: not confirmed in time by user serve (late)" in line for line in said
     )
     assert contents(stack, "s2") == {collection: rows(MOVED) for _, collection in PLACES}
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize("shard_name", ["s1", "s2"])
-def test_a_move_outlives_an_election_while_it_follows(redundant: LocalCluster, shard_name: str) -> None:
-    operator_actions.move_slots(
-        redundant, MOVED, "s2", at("following", lambda: elect_another(redundant, shard_name))
-    )
-
-    assert contents(redundant, "s2") == {collection: rows(MOVED) for _, collection in PLACES}
-    assert status.find_shard_problems(redundant) == []
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize("shard_name", ["s1", "s2"])
-def test_a_move_outlives_an_election_within_its_fence(
-    redundant: LocalCluster, shard_name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    elections_left = [shard_name]
-    carried_over = initial_copy.copy_outboxes
-
-    async def elect_first(*arguments: Any) -> None:
-        if elections_left:
-            elect_another(redundant, elections_left.pop())
-        await carried_over(*arguments)
-
-    monkeypatch.setattr(initial_copy, "copy_outboxes", elect_first)
-    operator_actions.move_slots(redundant, MOVED, "s2", wait_for_line)
-
-    assert elections_left == []
-    assert contents(redundant, "s2") == {collection: rows(MOVED) for _, collection in PLACES}
-    assert status.find_shard_problems(redundant) == []
-
-
-def elect_another(stack: LocalCluster, shard_name: str) -> None:
-    found = elections.find_shard(stack.topology, shard_name)
-    before = elections.find_primary(stack.topology, found)
-    elections.step_down_primary(stack.topology, stack.credentials, mongo.mongod_process_name(found, before))
-    assert elections.find_primary(stack.topology, found) != before
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def published_events(before: ApplicationState, after: ApplicationState) -> list[
 
 
 def test_each_declared_queue_has_its_subscription() -> None:
-    subscriptions = ApplicationEventHandlers(*([None] * 3)).subscriptions()  # type: ignore[arg-type]
+    subscriptions = ApplicationEventHandlers(*([None] * 4)).subscriptions()  # type: ignore[arg-type]
     assert {subscription.work_queue for subscription in subscriptions} == set(QUEUES)
 
 

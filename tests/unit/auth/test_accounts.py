@@ -164,9 +164,7 @@ def test_only_the_three_newest_registrations_wait() -> None:
     assert all(find(held, str(number) * 8) for number in range(2, 5))
 
 
-@pytest.mark.parametrize(
-    "state", [AccountState.LOCKED, AccountState.SUSPENDED, AccountState.PENDING_DELETION]
-)
+@pytest.mark.parametrize("state", [AccountState.LOCKED, AccountState.SUSPENDED])
 def test_a_locked_account_may_not_sign_in(state: AccountState) -> None:
     with pytest.raises(DomainError) as failure:
         in_state(state).check_may_sign_in()

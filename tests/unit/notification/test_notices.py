@@ -233,3 +233,11 @@ def test_what_happened_days_ago_is_no_news() -> None:
 def test_a_person_whose_copy_is_ready_is_informed() -> None:
     found = notices.ready_export_notices(STUDENT, SOON)
     assert notified_recipients(found) == {ToUser(STUDENT): c.DataExportReady}
+
+
+def test_the_owner_of_an_account_hears_of_its_deletion_and_that_it_was_cancelled() -> None:
+    asked = notices.deletion_request_notices(STUDENT, "ada@campus.test", SOON)
+    stopped = notices.cancelled_deletion_notices(STUDENT, "ada@campus.test")
+    owner = ToAddress(STUDENT, "ada@campus.test")
+    assert notified_recipients(asked) == {owner: c.AccountDeletionAsked}
+    assert notified_recipients(stopped) == {owner: c.AccountDeletionStopped}

@@ -81,6 +81,7 @@ def shown(kind: type[NotificationContent]) -> list[str]:
         "internship_id",
         "company_id",
         "expire_time",
+        "erase_time",
         "apply_deadline",
         "start_time",
         "invitation_token",

@@ -21,12 +21,13 @@ from ops.paths import REPO
 BY_NAME = {alert.name: alert for alert in load_alert_rules()}
 FAMILIES = (
     "grpc|cache|breaker|bulkhead|repository|slot_map|outbox|events|queue|broker|periodic|xds|notification"
-    "|ratelimit|fault_proxy|readiness|database|data_export"
+    "|ratelimit|fault_proxy|readiness|database|data_export|erasure"
 )
 METRIC_OWNERS = (
     "chassis.observability",
     "gateway.control_plane",
     "gateway.ratelimit",
+    "services.auth",
     "services.notification",
     "services.user",
 )

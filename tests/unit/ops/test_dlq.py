@@ -29,7 +29,7 @@ def test_a_queue_goes_by_its_own_name_and_by_that_of_its_dead_letters() -> None:
         dlq.require_queue("search-indexing") == dlq.require_queue("search-indexing.dead") == "search-indexing"
     )
     with pytest.raises(
-        OpsError, match="there is no queue 'nowhere'; there are auth-memberships, user-profiles, "
+        OpsError, match="there is no queue 'nowhere'; there are auth-memberships, auth-erasures, "
     ):
         dlq.require_queue("nowhere")
 

@@ -55,6 +55,8 @@ from services.notification.domain.contents.listings import (
     ListingSuspended,
 )
 from services.notification.domain.contents.security import (
+    AccountDeletionAsked,
+    AccountDeletionStopped,
     AddressWanted,
     DataExportReady,
     EmailChangeAsked,
@@ -86,6 +88,8 @@ NOTIFICATION_CONTENTS: Final[tuple[type[NotificationContent], ...]] = (
     EmailChangedFrom,
     EmailChangedTo,
     DataExportReady,
+    AccountDeletionAsked,
+    AccountDeletionStopped,
     ApplicationReceived,
     ApplicationInReview,
     ApplicationTask,
@@ -126,6 +130,8 @@ NOTIFICATION_CONTENTS: Final[tuple[type[NotificationContent], ...]] = (
 
 __all__ = [
     "NOTIFICATION_CONTENTS",
+    "AccountDeletionAsked",
+    "AccountDeletionStopped",
     "AddressWanted",
     "ApiKeyCreated",
     "ApiKeyRevoked",

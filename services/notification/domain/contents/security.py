@@ -158,6 +158,26 @@ class DataExportReady(_SecurityContent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AccountDeletionAsked(_SecurityContent):
+    """The account is to be deleted at `erase_time`, unless its owner cancels that before."""
+
+    template: ClassVar[str] = "account_deletion_asked"
+    erase_time: datetime
+
+    @property
+    def path(self) -> str:
+        """The page on which the deletion is cancelled."""
+        return "/app/account-deletion"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountDeletionStopped(_PasswordContent):
+    """The account that was to be deleted stays."""
+
+    template: ClassVar[str] = "account_deletion_stopped"
+
+
+@dataclass(frozen=True, kw_only=True)
 class IdentityLinked(_PasswordContent):
     """An identity at another provider signs in to the account from now on."""
 

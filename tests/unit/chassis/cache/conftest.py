@@ -1,0 +1,8 @@
+import pytest
+
+from tests.fakes.invalidation_source import FakeInvalidationSource
+
+
+@pytest.fixture
+def watches() -> FakeInvalidationSource:
+    return FakeInvalidationSource()
