@@ -11,7 +11,7 @@ from chassis.contracts import RpcSpec, imported_contracts
 from chassis.ids import new_id
 from tests.hostile.callers import ADMIN, MODERATOR, OWNER, SERVICE, STUDENT
 
-PREFIXES: Final = ("usr", "cmp", "int", "app", "ntf", "doc", "inv", "ses", "key", "idn", "exp")
+PREFIXES: Final = ("usr", "cmp", "int", "app", "ntf", "doc", "inv", "ses", "key", "idn", "exp", "pky")
 MEMBERS: Final = (OWNER, "recruiter", "hiring_manager", "viewer")
 WRITERS: Final = (OWNER, "recruiter")
 MOVING_ROLES: Final = (*WRITERS, "hiring_manager")
@@ -35,6 +35,7 @@ class OwnedObjects:
     export: str
     api_key: str
     identity: str
+    passkey: str
 
 
 RequestFields = Mapping[str, Any]
@@ -110,6 +111,13 @@ OBJECT_RIGHTS: Final[Mapping[str, ObjectRight]] = {
     # An identity at another provider signs in to one account.
     "UnlinkIdentity": ObjectRight(
         lambda known: {"identity_id": known.identity}, (STUDENT,), "IDENTITY_NOT_FOUND"
+    ),
+    # A passkey signs in to one account.
+    "RenamePasskey": ObjectRight(
+        lambda known: {"passkey_id": known.passkey, "name": "Mallory's"}, (STUDENT,), "PASSKEY_NOT_FOUND"
+    ),
+    "RemovePasskey": ObjectRight(
+        lambda known: {"passkey_id": known.passkey}, (STUDENT,), "PASSKEY_NOT_FOUND"
     ),
     # API keys are their company's, for its owners.
     "RevokeApiKey": ObjectRight(lambda known: {"api_key_id": known.api_key}, (OWNER,), "API_KEY_NOT_FOUND"),

@@ -27,6 +27,8 @@ from gateway.api_surface import edge_rpcs
 from services.auth.domain.api_keys import ApiKey, ApiKeyScope, CompanyApiKeys, PresentedApiKey
 from services.auth.domain.identities import ProvenIdentity
 from services.auth.domain.linking import with_identity
+from services.auth.domain.passkey_changes import with_passkey
+from services.auth.domain.passkeys import Passkey
 from services.auth.domain.sessions import RefreshToken, start_session
 from services.auth.repository import AccountRepository, ApiKeyRepository, SessionRepository
 from services.auth.service.provider_accounts import new_linked_identity
@@ -87,6 +89,7 @@ def known(cast: CallerDirectory) -> OwnedObjects:
         export=_ready_export(cast),
         api_key=asyncio.run(_store_api_key(cast, owner.id, owner.org)),
         identity=asyncio.run(_link_identity(cast, student.id)),
+        passkey=asyncio.run(_add_passkey(cast, student.id)),
     )
 
 
@@ -147,6 +150,26 @@ def _ready_document(cast: CallerDirectory) -> str:
         return found if found["state"] == "DOCUMENT_STATE_READY" else None
 
     return str(wait_for_result(ready, "the document to be checked")["id"])
+
+
+async def _add_passkey(cast: CallerDirectory, user_id: str) -> str:
+    """Add a passkey to the student's account and return its ID."""
+    async with AsyncExitStack() as closing:
+        resources = await open_auth_resources(cast.stack.cluster, closing, clock=SystemClock())
+        now = resources.clock.now()
+        added = Passkey(
+            new_id("pky", slot_of(user_id), at=now),
+            secrets.token_bytes(32),
+            b"hidden",
+            0,
+            False,
+            False,
+            "hidden",
+            now,
+        )
+        accounts = AccountRepository(resources.shards)
+        await accounts.update(user_id, lambda found: AggregateChange(with_passkey(found, added)))
+        return added.id
 
 
 def _ready_export(cast: CallerDirectory) -> str:

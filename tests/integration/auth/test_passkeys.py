@@ -4,6 +4,7 @@ import asyncio
 import json
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ PASSWORD_ONLY = ("pwd",)
 LAPTOP = Visitor(("192.0.2.1",), b"Firefox")
 
 
-def new_device(**fields: int) -> SoftwareAuthenticator:
+def new_device(**fields: Any) -> SoftwareAuthenticator:
     return SoftwareAuthenticator(ISSUER, "example.com", **fields)
 
 

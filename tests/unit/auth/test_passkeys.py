@@ -115,9 +115,9 @@ def test_each_change_is_a_security_event_without_keys() -> None:
 
 
 def test_a_persons_copy_names_passkeys_without_their_keys() -> None:
-    [listed] = account_fields(with_passkey(account(), passkey()))["passkeys"]  # type: ignore[index, misc]
-    assert listed["name"] == "Laptop"  # type: ignore[call-overload, index]
-    assert not {"credentialId", "publicKey", "signCount"} & set(listed)  # type: ignore[arg-type]
+    [listed] = account_fields(with_passkey(account(), passkey()))["passkeys"]
+    assert listed["name"] == "Laptop"
+    assert not {"credentialId", "publicKey", "signCount"} & set(listed)
 
 
 class FactorMachine(RuleBasedStateMachine):
