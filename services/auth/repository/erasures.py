@@ -77,7 +77,7 @@ class AccountErasureRepository:
         # Those of one client have the address, a space and the client as their key.
         guesses = {"_id": {"$gte": address, "$lt": f"{address}!"}}
         await self._of_key(address, "code_guesses").delete_many(guesses, hint="_id_")
-        for key in [each.key for each in (*account.identities, *account.passkeys)]:
+        for key in [*(each.key for each in account.identities), *(each.key for each in account.passkeys)]:
             entry = {"_id": key, "user_id": account.id}
             await self._of_key(key, "identity_directory").delete_one(entry, hint="_id_")
         await self._tombstones.remove_answers(account.id)
