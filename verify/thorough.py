@@ -41,7 +41,7 @@ def _ic_command(*arguments: str) -> tuple[str, ...]:
 
 def list_suites(fuzz_minutes: float = 30.0, stack: str = "thorough") -> tuple[ThoroughSuite, ...]:
     """Return all suites, in the order in which they run."""
-    overload = "tests/faults/test_overload.py"
+    overload, enumeration = "tests/faults/test_overload.py", "tests/e2e/test_enumeration.py"
     on_stack = ("--stack", stack)
     tests = (
         ("faults", "processes killed under load", ("tests/faults", f"--ignore={overload}")),
@@ -50,8 +50,8 @@ def list_suites(fuzz_minutes: float = 30.0, stack: str = "thorough") -> tuple[Th
         ("resilience", "two regions, TLS, stores that hang", ("tests/resilience",)),
         ("replicas", "primaries killed, secondaries read", ("tests/replicas",)),
         ("growth", "shards added and slots moved under load", ("tests/growth",)),
-        ("timing", "answers that disclose nothing by their time", ("tests/integration/auth",)),
-        ("clients", "clients generated in other languages", ("tests/e2e",)),
+        ("timing", "answers that disclose nothing by their time", ("tests/integration/auth", enumeration)),
+        ("clients", "clients generated in other languages", ("tests/e2e", f"--ignore={enumeration}")),
         ("load", "load tests under the usual rate limits", ("tests/integration/load",)),
         ("observed", "Prometheus and Alertmanager, drills from a fault to a call", ("tests/observed",)),
         ("chaos", "people at work while everything breaks", ("tests/chaos",)),
