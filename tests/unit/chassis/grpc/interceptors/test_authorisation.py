@@ -92,7 +92,7 @@ async def test_staff_without_a_second_factor_can_only_turn_one_on_and_leave() ->
         if "SIGNED_IN" in spec.callers and not spec.policy.recent_auth_s
     }
     open_to_them = {name for name, answer in outcomes.items() if answer == "OK"}
-    assert open_to_them == {"GetSecondFactors", "Reauthenticate", "Logout"}
+    assert open_to_them == {"GetSecondFactors", "Reauthenticate", "ReauthenticateWithPasskey", "Logout"}
     assert len(outcomes) > 2 * len(open_to_them)
 
 
