@@ -19,22 +19,25 @@ from enum import StrEnum
 from typing import Final
 from urllib.parse import unquote
 
+from chassis.observability.logging import get_logger
 from gateway.ratelimit.rules import DescriptorEntry
 
 QUOTA_SERVICE: Final = "internshipconnect.ratelimit.v1.QuotaService"
 QUOTA_METHOD: Final = f"/{QUOTA_SERVICE}/AssignQuotas"
 MAX_REPORTED_BUCKETS: Final = 2_000
 MAX_LINE_CHARS: Final = 1_024
+MAX_LOGGED_CHARS: Final = 200
 UNANNOUNCED: Final = "-"
 _LINE: Final = re.compile(
     r"(?P<entries>\S+) (?P<spent>\d{1,12}) (?P<denied>\d{1,12}) (?P<owed>\d{1,12}) (?P<returned>\d{1,12}) "
     r"(?P<run>\d{1,17}) (?P<wanted>\d{1,12})"
 )
+_log = get_logger()
 _ENTRY: Final = re.compile(r"(\w+)=([^=,]+)")
 
 
 class InvalidReportError(Exception):
-    """A report cannot be read; the message names the line and the format."""
+    """A message has more lines than the edge's script sends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +79,15 @@ class QuotaAssignment:
     policy: str = UNANNOUNCED
 
 
-def parse_reports(message: bytes) -> list[QuotaReport]:
-    """Return the reports of a message. Raises InvalidReportError."""
+def parse_reports(message: bytes) -> list[QuotaReport | None]:
+    """Return the reports of a message, None for a line that cannot be read: the others count all the same.
+
+    Raises InvalidReportError for a message of too many lines.
+    """
     lines = message.decode(errors="replace").split("\n")
     if len(lines) > MAX_REPORTED_BUCKETS:
         raise InvalidReportError(f"the message has {len(lines)} lines; allowed: {MAX_REPORTED_BUCKETS}")
-    return [_parse_line(number, line) for number, line in enumerate(lines, start=1)]
+    return [_parse_line(line) for line in lines]
 
 
 def format_assignments(assignments: Iterable[QuotaAssignment]) -> bytes:
@@ -89,14 +95,16 @@ def format_assignments(assignments: Iterable[QuotaAssignment]) -> bytes:
     return "\n".join(map(_format_line, assignments)).encode()
 
 
-def _parse_line(number: int, line: str) -> QuotaReport:
+def _parse_line(line: str) -> QuotaReport | None:
     found = _LINE.fullmatch(line) if len(line) <= MAX_LINE_CHARS else None
     entries = _parse_entries(found["entries"]) if found else ()
     if not found or not entries:
-        raise InvalidReportError(
-            f"line {number} is not `key=value,... SPENT DENIED OWED RETURNED RUN WANTED` "
-            f"of at most {MAX_LINE_CHARS} characters"
+        _log.warning(
+            "a line is not `key=value,... SPENT DENIED OWED RETURNED RUN WANTED`",
+            line=line[:MAX_LOGGED_CHARS],
+            chars=len(line),
         )
+        return None
     spent, denied, owed, returned, run_us, wanted = map(int, found.groups()[1:])
     return QuotaReport(entries, spent, denied, owed, returned, run_us, wanted)
 

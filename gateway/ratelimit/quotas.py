@@ -35,14 +35,19 @@ class QuotaAssigner:
         self._timeout_s = timeout_s
         self._metrics = metrics.RuleMetricsRegistry()
 
-    async def assign(self, reports: Sequence[QuotaReport]) -> list[QuotaAssignment]:
-        """Return an assignment for each report. A counter that does not answer in time limits nothing."""
+    async def assign(self, reports: Sequence[QuotaReport | None]) -> list[QuotaAssignment]:
+        """Return an assignment for each report; None is one that could not be read.
+
+        That one, and one whose counter does not answer in time, is not limited until the next report.
+        """
         metrics.quota_reports.inc()
         metrics.quota_buckets.inc(len(reports))
         rules = self._rules()
         return list(await asyncio.gather(*(self._assign_one(rules, each) for each in reports)))
 
-    async def _assign_one(self, rules: RateLimitRuleSet, report: QuotaReport) -> QuotaAssignment:
+    async def _assign_one(self, rules: RateLimitRuleSet, report: QuotaReport | None) -> QuotaAssignment:
+        if report is None:
+            return UNAVAILABLE_ASSIGNMENT
         rule = rules.find_rule(self._domain, report.entries)
         if rule is None or rule.limit is None:
             return UNLIMITED_ASSIGNMENT

@@ -2,6 +2,7 @@
 -- class), caller.lua and the other scripts of quotas are put before this text.
 
 local RESOURCE_EXHAUSTED = "8"
+local SMALLEST_PLAN = "FREE"
 
 local function quoted_value(text)
   return (text:gsub("[^%w._:/@-]", function(byte)
@@ -9,11 +10,18 @@ local function quoted_value(text)
   end))
 end
 
+-- The limiter reads no empty value, and a caller without a plan has the smallest one.
+local function plan_of(claims)
+  local plan = claims.plan
+  return type(plan) == "string" and plan ~= "" and plan or SMALLEST_PLAN
+end
+
 -- The buckets of a call: of the user by plan, of the company whose API keys call, or of the client's networks.
 local function buckets_of_call(class, claims, networks, now)
   if claims then
-    local pattern = "class=" .. class .. ",plan=" .. quoted_value(tostring(claims.plan)) .. ",user="
-    local caller = claims.scope and claims.org or claims.sub
+    local pattern = "class=" .. class .. ",plan=" .. quoted_value(plan_of(claims)) .. ",user="
+    local company = claims.scope and claims.org
+    local caller = company and company ~= "" and company or claims.sub
     return { bucket_of(pattern .. quoted_value(tostring(caller)), pattern, now) }
   end
   local found = {}

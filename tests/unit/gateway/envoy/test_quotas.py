@@ -215,6 +215,12 @@ def test_the_keys_of_a_company_share_its_allowance(worker: QuotaWorker) -> None:
     assert worker.call_with_key("key_9", "cmp_2").status == 200
 
 
+def test_a_caller_without_a_plan_is_limited_and_keeps_nobody_from_being_counted(worker: QuotaWorker) -> None:
+    assert [worker.call("usr_2", plan="").status for _ in range(12)] == [200] * 10 + [429] * 2
+    answer = worker.call("usr_3")
+    assert (answer.status, answer.headers["x-ratelimit-remaining"]) == (200, "9")
+
+
 def test_another_plan_is_another_allowance_at_once(worker: QuotaWorker) -> None:
     admitted(worker, 11)
     assert worker.call(plan="FREE").status == 429

@@ -26,16 +26,26 @@ def test_a_line_is_a_bucket_with_its_counts() -> None:
 
 def test_characters_that_could_be_separators_come_encoded() -> None:
     [report] = parse_reports(b"user=a%2Cb%3D%20c 0 0 0 0 0 0")
+    assert report
     assert report.entries == (("user", "a,b= c"),)
 
 
 @pytest.mark.parametrize(
     "line",
-    [b"", b"user=a", b"user=a 1 2 3 4 5", b"user=a 1 2 3 4 5 -6", b"user 1 2 3 4 5 6", b"a=b, 1 2 3 4 5 6"],
+    [
+        b"",
+        b"user=a",
+        b"user=a 1 2 3 4 5",
+        b"user=a 1 2 3 4 5 -6",
+        b"user 1 2 3 4 5 6",
+        b"a=b, 1 2 3 4 5 6",
+        b"a=,b=c 1 2 3 4 5 6",
+    ],
 )
-def test_another_line_is_refused_by_its_number(line: bytes) -> None:
-    with pytest.raises(InvalidReportError, match="line 2 is not"):
-        parse_reports(b"user=a 1 2 3 4 5 6\n" + line)
+def test_another_line_is_left_out_and_the_others_count(line: bytes) -> None:
+    counted = QuotaReport((("user", "a"),), 1, 2, 3, 4, 5, 6)
+    message = b"user=a 1 2 3 4 5 6\n" + line + b"\nuser=a 1 2 3 4 5 6"
+    assert parse_reports(message) == [counted, None, counted]
 
 
 def test_too_long_a_message_is_refused_with_the_bound() -> None:
