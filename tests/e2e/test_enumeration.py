@@ -19,7 +19,10 @@ CALLS: Final = 200
 """Of each kind, for known addresses and for unknown ones."""
 KNOWN: Final = 10
 CHANGING_HEADERS: Final = frozenset(
-    {"date", "x-request-id", "x-ratelimit-remaining", "x-ratelimit-reset", "ratelimit"}
+    {
+        *("date", "x-request-id", "content-length", "x-envoy-upstream-service-time"),
+        *("x-ratelimit-remaining", "x-ratelimit-reset", "ratelimit"),
+    }
 )
 """Headers of an answer that differ from one call to the next."""
 

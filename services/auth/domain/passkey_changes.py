@@ -21,9 +21,10 @@ def with_passkey(account: Account, passkey: Passkey) -> Account:
     return replace(account, passkeys=(passkey, *account.passkeys), version=account.version + 1)
 
 
-def find_passkey(account: Account, passkey_id: str) -> Passkey:
-    """Return a passkey of an account by its ID. Raises PASSKEY_NOT_FOUND."""
-    found = next((each for each in account.passkeys if each.id == passkey_id), None)
+def find_passkey(account: Account | None, passkey_id: str) -> Passkey:
+    """Return a passkey of an account, if there is one, by its ID. Raises PASSKEY_NOT_FOUND."""
+    passkeys = account.passkeys if account else ()
+    found = next((each for each in passkeys if each.id == passkey_id), None)
     if found is None:
         raise not_found("PASSKEY_NOT_FOUND", "passkey", passkey_id)
     return found

@@ -92,7 +92,9 @@ class ManagePasskeys:
             renamed = replace(find_passkey(account, passkey_id), name=name)
             return AggregateChange(with_changed_passkey(account, renamed))
 
-        return find_passkey(await self._accounts.update(user_id, decide), passkey_id)
+        known = await self._accounts.get(user_id)
+        find_passkey(known, passkey_id)
+        return find_passkey(await self._accounts.update(user_id, decide, known=known), passkey_id)
 
     async def remove(self, user_id: str, amr: tuple[str, ...], passkey_id: str) -> None:
         """Remove a passkey.
@@ -106,7 +108,7 @@ class ManagePasskeys:
             event = _changed(account, SecondFactorChangeKind.PASSKEY_REMOVED)
             return AggregateChange(without_passkey(account, passkey_id), (event,))
 
-        known = await self._accounts.get_or_raise(user_id)
+        known = await self._accounts.get(user_id)
         removed = find_passkey(known, passkey_id)
         await self._accounts.update(user_id, decide, known=known)
         await self._directory.release_identity(removed.key, user_id)
