@@ -83,11 +83,16 @@ class DiskBlobStore:
     def _move_into_place(self, partial: Path, target: Path) -> None:
         while True:
             # A folder that a delete at the same time has found empty is made once more.
-            with suppress(FileNotFoundError):
+            try:
                 target.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
                 partial.replace(target)
                 break
-            partial.stat()
+            except FileNotFoundError:
+                partial.stat()
+            except FileExistsError:
+                # `mkdir` found a folder that was gone when it looked again, unless a file is in its place.
+                if target.parent.is_file():
+                    raise
         for folder in (target.parent, *target.parent.parents):
             _sync_folder(folder)
             if folder == self._root:

@@ -72,6 +72,8 @@ class AuthSettings(ChassisSettings):
             host = urlsplit(origin).hostname or ""
             if origin.startswith("http") and host != domain and not host.endswith(f".{domain}"):
                 raise ValueError(f"passkey_origins: {origin} is not of passkey_domain {domain}")
+            if self.passkey_origins and origin.startswith("http://") and host != LOCAL_NAME:
+                raise ValueError(f"passkey_origins: {origin} has to begin with https://")
         return self
 
     @model_validator(mode="after")
