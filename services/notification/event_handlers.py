@@ -18,7 +18,7 @@ from chassis.messaging import (
     WorkQueue,
 )
 from internshipconnect.events.v1 import events_pb2 as events
-from services.notification.domain import notices, team_notices
+from services.notification.domain import account_notices, notices, team_notices
 from services.notification.mapping import (
     api_key_from_message,
     application_facts_from_message,
@@ -158,7 +158,9 @@ def _ends_membership(message: Message) -> bool:
 
 def _verification_notices(event: events.VerificationRequested) -> notices.Notices:
     expire_time = to_datetime(event.expire_time)
-    return notices.verification_notices(event.user_id, event.email, event.code, expire_time, event.locale)
+    return account_notices.verification_notices(
+        event.user_id, event.email, event.code, expire_time, event.locale
+    )
 
 
 def _submission_notices(event: events.ApplicationSubmitted) -> notices.Notices:
@@ -171,35 +173,37 @@ def _disclosed_rejection_notices(event: events.RejectionDisclosed) -> notices.No
 
 _NOTICES: Final[Mapping[type[Message], Callable[[Any], notices.Notices]]] = {
     events.VerificationRequested: _verification_notices,
-    events.RegistrationRepeated: lambda event: notices.repeated_registration_notices(
+    events.RegistrationRepeated: lambda event: account_notices.repeated_registration_notices(
         event.user_id, event.email
     ),
-    events.SessionCompromised: lambda event: notices.compromised_session_notices(
+    events.SessionCompromised: lambda event: account_notices.compromised_session_notices(
         event.user_id, event.device, event.area, to_datetime(event.start_time)
     ),
-    events.PasswordResetRequested: lambda event: notices.password_reset_notices(
+    events.PasswordResetRequested: lambda event: account_notices.password_reset_notices(
         event.user_id, event.email, event.code, to_datetime(event.expire_time)
     ),
-    events.PasswordReplaced: lambda event: notices.replaced_password_notices(event.user_id, event.email),
-    events.EmailChangeRequested: lambda event: notices.email_change_notices(
+    events.PasswordReplaced: lambda event: account_notices.replaced_password_notices(
+        event.user_id, event.email
+    ),
+    events.EmailChangeRequested: lambda event: account_notices.email_change_notices(
         email_change_request_from_message(event)
     ),
-    events.SecondFactorChanged: lambda event: notices.second_factor_notices(
+    events.SecondFactorChanged: lambda event: account_notices.second_factor_notices(
         event.user_id, event.email, second_factor_change_from_message(event)
     ),
-    events.IdentityChanged: lambda event: notices.identity_notices(
+    events.IdentityChanged: lambda event: account_notices.identity_notices(
         event.user_id, event.email, event.provider_name, is_linked=event.linked
     ),
-    events.EmailChanged: lambda event: notices.changed_email_notices(
+    events.EmailChanged: lambda event: account_notices.changed_email_notices(
         event.user_id, event.former_email, event.email
     ),
-    events.DataExportReady: lambda event: notices.ready_export_notices(
+    events.DataExportReady: lambda event: account_notices.ready_export_notices(
         event.user_id, to_datetime(event.expire_time)
     ),
-    events.AccountDeletionRequested: lambda event: notices.deletion_request_notices(
+    events.AccountDeletionRequested: lambda event: account_notices.deletion_request_notices(
         event.user_id, event.email, to_datetime(event.erase_time)
     ),
-    events.AccountDeletionCancelled: lambda event: notices.cancelled_deletion_notices(
+    events.AccountDeletionCancelled: lambda event: account_notices.cancelled_deletion_notices(
         event.user_id, event.email
     ),
     events.ApplicationSubmitted: _submission_notices,

@@ -11,12 +11,12 @@ from internshipconnect.internship.v1.internship_pb2 import InternshipState
 from internshipconnect.notification.v1 import notification_pb2 as pb
 from internshipconnect.user.v1.companies_pb2 import MembershipChange
 from internshipconnect.user.v1.user_pb2 import CompanyState
+from services.notification.domain.account_notices import EmailChangeRequest
 from services.notification.domain.inbox import InboxPosition, Notification
 from services.notification.domain.notices import (
     ApplicationFacts,
     ApplicationMove,
     CompanyChange,
-    EmailChangeRequest,
     ListingChange,
 )
 from services.notification.domain.team_notices import (

@@ -4,13 +4,11 @@ from datetime import UTC, datetime
 
 from chassis.ids import new_id
 from chassis.messaging import IncomingEvent
+from services.notification.domain.account_notices import compromised_session_notices
 from services.notification.domain.inbox import (
     Notification,
 )
-from services.notification.domain.notices import (
-    Notices,
-    compromised_session_notices,
-)
+from services.notification.domain.notices import Notices
 from services.notification.service.dispatcher import NoticedEvent
 from tests.integration.notification.conftest import (
     NotificationHarness,

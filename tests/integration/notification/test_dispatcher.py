@@ -12,14 +12,12 @@ from chassis.messaging import ReceivedEvent
 from chassis.sharding import rebalance
 from internshipconnect.events.v1 import events_pb2 as events
 from services.notification import mail_composition, rendering
+from services.notification.domain.account_notices import verification_notices
 from services.notification.domain.inbox import (
     MailDeliveryState,
     MailForm,
 )
-from services.notification.domain.notices import (
-    submission_notices,
-    verification_notices,
-)
+from services.notification.domain.notices import submission_notices
 from services.notification.mail_composition import EncodedMail, MailDraft
 from services.notification.mapping import application_facts_from_message
 from services.notification.repository import DELIVERIES, NOTIFICATIONS

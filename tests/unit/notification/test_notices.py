@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from services.notification.domain import account_notices, notices
 from services.notification.domain import contents as c
-from services.notification.domain import notices
 from services.notification.domain.notices import (
     ApplicationFacts,
     ApplicationMove,
@@ -153,42 +153,42 @@ def test_a_disclosed_rejection_is_notified_to_the_student_only() -> None:
 
 
 def test_security_mails_go_to_the_address_of_the_event_or_of_the_account() -> None:
-    assert notified_recipients(notices.verification_notices("usr_1", "a@b.c", "123456", SOON)) == {
+    assert notified_recipients(account_notices.verification_notices("usr_1", "a@b.c", "123456", SOON)) == {
         ToAddress("usr_1", "a@b.c"): c.VerificationCode
     }
-    assert notified_recipients(notices.repeated_registration_notices("usr_1", "a@b.c")) == {
+    assert notified_recipients(account_notices.repeated_registration_notices("usr_1", "a@b.c")) == {
         ToAddress("usr_1", "a@b.c"): c.RegistrationRepeated
     }
-    assert notified_recipients(notices.compromised_session_notices("usr_1", "App", "", SOON)) == {
+    assert notified_recipients(account_notices.compromised_session_notices("usr_1", "App", "", SOON)) == {
         ToUser("usr_1"): c.SessionCompromised
     }
-    assert notified_recipients(notices.password_reset_notices("usr_1", "a@b.c", "12345678", SOON)) == {
-        ToAddress("usr_1", "a@b.c"): c.PasswordResetCode
-    }
-    assert notified_recipients(notices.replaced_password_notices("usr_1", "a@b.c")) == {
+    assert notified_recipients(
+        account_notices.password_reset_notices("usr_1", "a@b.c", "12345678", SOON)
+    ) == {ToAddress("usr_1", "a@b.c"): c.PasswordResetCode}
+    assert notified_recipients(account_notices.replaced_password_notices("usr_1", "a@b.c")) == {
         ToAddress("usr_1", "a@b.c"): c.PasswordReplaced
     }
 
 
 def test_without_a_code_no_mail_is_sent() -> None:
-    assert notices.verification_notices("usr_1", "", "", SOON) == ()
-    assert notices.password_reset_notices("usr_1", "", "", SOON) == ()
+    assert account_notices.verification_notices("usr_1", "", "", SOON) == ()
+    assert account_notices.password_reset_notices("usr_1", "", "", SOON) == ()
 
 
 def test_a_change_of_address_is_told_to_both_addresses() -> None:
-    wish = notices.EmailChangeRequest(
+    wish = account_notices.EmailChangeRequest(
         user_id="usr_1", email="new@b.c", code="12345678", expire_time=SOON, present_email="a@b.c"
     )
-    assert notified_recipients(notices.email_change_notices(wish)) == {
+    assert notified_recipients(account_notices.email_change_notices(wish)) == {
         ToAddress("usr_1", "a@b.c"): c.EmailChangeAsked,
         ToAddress("usr_1", "new@b.c"): c.EmailChangeCode,
     }
     taken = replace(wish, code="", owner_id="usr_2")
-    assert notified_recipients(notices.email_change_notices(taken)) == {
+    assert notified_recipients(account_notices.email_change_notices(taken)) == {
         ToAddress("usr_1", "a@b.c"): c.EmailChangeAsked,
         ToAddress("usr_2", "new@b.c"): c.AddressWanted,
     }
-    assert notified_recipients(notices.changed_email_notices("usr_1", "a@b.c", "new@b.c")) == {
+    assert notified_recipients(account_notices.changed_email_notices("usr_1", "a@b.c", "new@b.c")) == {
         ToAddress("usr_1", "a@b.c"): c.EmailChangedFrom,
         ToAddress("usr_1", "new@b.c"): c.EmailChangedTo,
     }
@@ -231,13 +231,13 @@ def test_what_happened_days_ago_is_no_news() -> None:
 
 
 def test_a_person_whose_copy_is_ready_is_informed() -> None:
-    found = notices.ready_export_notices(STUDENT, SOON)
+    found = account_notices.ready_export_notices(STUDENT, SOON)
     assert notified_recipients(found) == {ToUser(STUDENT): c.DataExportReady}
 
 
 def test_the_owner_of_an_account_hears_of_its_deletion_and_that_it_was_cancelled() -> None:
-    asked = notices.deletion_request_notices(STUDENT, "ada@campus.test", SOON)
-    stopped = notices.cancelled_deletion_notices(STUDENT, "ada@campus.test")
+    asked = account_notices.deletion_request_notices(STUDENT, "ada@campus.test", SOON)
+    stopped = account_notices.cancelled_deletion_notices(STUDENT, "ada@campus.test")
     owner = ToAddress(STUDENT, "ada@campus.test")
     assert notified_recipients(asked) == {owner: c.AccountDeletionAsked}
     assert notified_recipients(stopped) == {owner: c.AccountDeletionStopped}
